@@ -50,7 +50,7 @@ def test_the_time_machine_steps_over_the_calls(server: str, open_page: Open) -> 
     assert steps.count() >= 2
     assert steps.locator("visible=true").count() == 1
     first = steps.locator("visible=true").inner_text()
-    page.get_by_role("button", name="one call on").click()
+    page.get_by_role("button", name="next call").click()
     assert steps.locator("visible=true").inner_text() != first
     page.get_by_label("call", exact=True).press("Home")
     assert steps.locator("visible=true").inner_text() == first

@@ -35,7 +35,7 @@ def test_messages_and_usage_of_models_are_shown(server: str, open_page: Open, wi
     assert "not made:" in page.locator("#time-machine").inner_text()
     said = page.locator(".message", has_text="That is done.").locator(".who").first
     assert EACH.search(" ".join(said.inner_text().split()))
-    assert "is not what this run was played with" in page.locator(".notice").first.inner_text()
+    assert "has changed since this run was played" in page.locator(".notice").first.inner_text()
     assert_accessible(page)
     page.goto(f"{server}runs/careless/4/0")
     assert "endpoint/judge" in page.locator("section", has=page.get_by_role("heading", name="Judge")).inner_text()

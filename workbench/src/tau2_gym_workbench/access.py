@@ -53,30 +53,31 @@ class Access:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        host = _name(headers.get("host", ""))
+        host = _host_name(headers.get("host", ""))
         if self.host in LOOPBACK and self.token is None and host not in LOOPBACK:
-            return PlainTextResponse(f"this server is for this machine only, not for {host!r}\n", 403)
+            why = f"this server answers only to a loopback address, not to {host!r}; open http://localhost instead\n"
+            return PlainTextResponse(why, 403)
         if self.token is not None:
             query = QueryParams(scope["query_string"])
             if secrets.compare_digest(query.get("token", "").encode(), self.token.encode()):
-                return self._welcome(scope["path"], query)
+                return self._redirect_with_cookie(scope["path"], query)
             if not self._has_token(headers):
                 return PlainTextResponse("open the URL with ?token=TOKEN, the token given to `tau2-gym view`\n", 401)
-        if scope["method"] not in ("GET", "HEAD") and not _own_form(headers):
+        if scope["method"] not in ("GET", "HEAD") and not _from_own_site(headers):
             return PlainTextResponse("this form was submitted from another site\n", 403)
         return None
 
-    def _welcome(self, path: str, query: QueryParams) -> Response:
-        """Send the browser to the page without the token, which so stays out of the history and of copied links."""
+    def _redirect_with_cookie(self, path: str, query: QueryParams) -> Response:
+        """Store the token as a cookie and redirect to the URL without it, which keeps it out of history and links."""
         left = urlencode([(name, value) for name, value in query.multi_items() if name != "token"])
         answer = RedirectResponse(f"/{quote(path.lstrip('/'))}{f'?{left}' if left else ''}", 303)
-        # Lax, since a link in a chat leads here too. Forms of other sites are refused by their origin.
+        # Lax, so that a link from another site, such as a chat, works. Forms from other sites are rejected by origin.
         answer.set_cookie(f"{COOKIE}_{self._cookie[:8]}", self._cookie, httponly=True, samesite="lax")
         return answer
 
     @cached_property
     def _cookie(self) -> str:
-        """What stands for the token in a browser. It is part of the name too, as cookies are shared by all ports."""
+        """The cookie's value, a hash of the token. The name has a part of it, since all ports of a host share cookies."""
         assert self.token is not None
         return hashlib.sha256(b"tau2-gym view " + self.token.encode()).hexdigest()
 
@@ -88,15 +89,16 @@ class Access:
         return known or secrets.compare_digest(bearer, self.token.encode())
 
 
-def _name(host: str) -> str:
-    """Return the host's name without its port, "" for what is no host."""
+def _host_name(host: str) -> str:
+    """Return the host without its port, or "" if the text is not a valid host."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
 
 
-def _own_form(headers: Headers) -> bool:
+def _from_own_site(headers: Headers) -> bool:
+    """Return whether a request comes from a page of this server, or from a program that is not a browser."""
     origin = headers.get("origin")
     if origin is not None:
         return origin.partition("://")[2] == headers.get("host")

@@ -18,7 +18,7 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument on both sides; `compared` is false if the task ignores it."""
+    """One argument of a gold call and of the call made; `compared` is false if the task ignores it."""
 
     name: str
     gold: Any
@@ -45,7 +45,7 @@ class Aligned:
 def align(gold: Sequence[Action], made: Sequence[MadeCall], setting: Setting | None = None) -> list[Aligned]:
     """Pair gold calls with calls: equal ones first, then calls of the same tool with the most arguments in common.
 
-    With the setting, a hidden tool's call by its own name is compared as the call of the tool through which it goes.
+    With `setting`, a call of a hidden tool by its own name is compared as a call of its calling tool.
     """
     calls = made if setting is None else [_as_gold_makes_it(each, setting) for each in made]
     taken: set[int] = set()

@@ -49,12 +49,12 @@ def open_page_source(folder: Path, settings: Settings, *, authors: bool = False)
 class ReadOnlyPages:
     """The read-only pages."""
 
-    def __init__(self, reading: PageSource) -> None:
-        self.reading = reading
-        self.live = LiveRuns(reading, LINKS)
+    def __init__(self, source: PageSource) -> None:
+        self.source = source
+        self.live = LiveRuns(source, LINKS)
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         return [
             Route("/", self.runs),
             Route("/runs/{key}", self.run),
@@ -65,16 +65,16 @@ class ReadOnlyPages:
         ]
 
     def runs(self, request: Request) -> Response:
-        return HTMLResponse(self.reading.runs_page(LINKS, request.query_params))
+        return HTMLResponse(self.source.runs_page(LINKS, request.query_params))
 
     def run(self, request: Request) -> Response:
-        return HTMLResponse(self.reading.run_page(LINKS, request.path_params["key"], request.query_params))
+        return HTMLResponse(self.source.run_page(LINKS, request.path_params["key"], request.query_params))
 
     def episode(self, request: Request) -> Response:
         start = request.query_params.get("from", "")
         number = int(start) if start.isascii() and start.isdigit() and len(start) < 9 else 0
         place = request.path_params
-        page = self.reading.episode_page(
+        page = self.source.episode_page(
             LINKS,
             place["key"],
             place["task"],
@@ -87,10 +87,10 @@ class ReadOnlyPages:
 
     def message(self, request: Request) -> Response:
         place = request.path_params
-        index = self.reading.runs.index(place["key"])
+        index = self.source.runs.index(place["key"])
         messages = read_episode(index, place["key"], place["task"], place["trial"]).record.messages
         if place["number"] >= len(messages):
-            raise UsageError(f"the episode has {len(messages)} messages, and no number {place['number']}")
+            raise UsageError(f"there is no message {place['number']}: the episode has {len(messages)}, counted from 0")
         return PlainTextResponse(message_text(messages[place["number"]]))
 
     async def events(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class ReadOnlyPages:
         return StreamingResponse(stream, media_type="text/event-stream")
 
     def page(self, request: Request) -> Response:
-        return HTMLResponse(self.reading.plugin_page(LINKS, request.path_params["name"]))
+        return HTMLResponse(self.source.plugin_page(LINKS, request.path_params["name"]))
 
 
 def message_text(message: Any) -> str:
@@ -111,24 +111,24 @@ def message_text(message: Any) -> str:
     )
 
 
-def application(reading: PageSource, host: str, token: str | None, pack: Path | None = None) -> Access:
-    """Return the whole application; `pack` is the pack's folder in author mode."""
+def application(source: PageSource, host: str, token: str | None, pack: Path | None = None) -> Access:
+    """Return the ASGI application. `pack`: the pack's folder, which turns on author mode."""
 
     def problem(request: Request, error: Exception) -> Response:
-        status, title = _told(error)
+        status, title = _status_and_title(error)
         if status == 500:
             log.error("%s failed", request.url.path, exc_info=error)
-        page = reading.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
+        page = source.render("problem.html", LINKS, "", title, message=str(getattr(error, "detail", error)))
         return HTMLResponse(page, status)
 
-    play = PlayPages(reading, LINKS, pack)
-    author = DevPages(reading, LINKS, pack) if pack is not None else None
+    play = PlayPages(source, LINKS, pack)
+    author = DevPages(source, LINKS, pack) if pack is not None else None
     routes = [
         Mount("/static", StaticFiles(directory=STATIC)),
-        *ReadOnlyPages(reading).routes(),
-        *CompareRoutes(ComparePages(reading), LINKS).routes(),
-        *LabelPages(reading, LINKS).routes(),
-        *DomainRoutes(DomainPages(reading), LINKS).routes(),
+        *ReadOnlyPages(source).routes(),
+        *CompareRoutes(ComparePages(source), LINKS).routes(),
+        *LabelPages(source, LINKS).routes(),
+        *DomainRoutes(DomainPages(source), LINKS).routes(),
         *play.routes(),
         *(author.routes() if author else ()),
     ]
@@ -146,7 +146,7 @@ def application(reading: PageSource, host: str, token: str | None, pack: Path | 
     return Access(app, host, token)
 
 
-def _told(error: Exception) -> tuple[int, str]:
+def _status_and_title(error: Exception) -> tuple[int, str]:
     """Return the HTTP status and the title of an error page."""
     if isinstance(error, HTTPException):
         return error.status_code, "Page not found" if error.status_code == 404 else "This cannot be done"

@@ -1,4 +1,4 @@
-"""Make a task of an episode that was just played: its calls become the gold; the author types the scenario."""
+"""Make a task from an episode that was just played: its calls become the gold; the author types the scenario."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 def task_content(
     record: EpisodeRecord, tools: Mapping[str, Tool], form: Mapping[str, str], initial_state: Any = None
 ) -> dict[str, Any]:
-    """Return a task as plain data for YAML. Its gold is the successful calls that change something; with `reads`, all.
+    """Return a task as plain data for YAML. Its gold is the successful calls of tools that change data.
+    If the form's field `reads` is "on", the gold includes successful read-only calls too.
 
     Raises UsageError if the id is not a valid name or the scenario is missing.
     """
@@ -68,7 +69,7 @@ def write_task(folder: Path, splits: str, task_id: str, text: str) -> tuple[Path
     after = with_id(before, split, task_id)
     if yaml.safe_load(after) != {**known, split: [task_id, *known.get(split, [])]}:
         raise UsageError(
-            f"{place}: {split!r} is not a plain list of ids; paste the YAML, and add {task_id} there yourself"
+            f"{place}: split {split!r} is not a plain list of ids; save the YAML in data/tasks, add {task_id} by hand"
         )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The built-in panels and page, added in the way a plugin would."""
+"""The built-in panels and page, added the same way as those of plugins."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def view(
         Path | None, typer.Option(metavar="DIR", help="Write the pages of these runs as files instead of serving them.")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the runs' dataset is now, if it was moved.")
+        Path | None, typer.Option(metavar="DIR", help="The dataset's folder, if it has moved since the runs.")
     ] = None,
     pack: PackOption = None,
     no_plugin: NoPluginOption = None,
@@ -52,7 +52,7 @@ def view(
         typer.echo(export_runs(folders, export, settings))
         return
     if len(folders) > 1:
-        raise UsageError("view one folder; several runs are for --export")
+        raise UsageError(f"give one folder, not {len(folders)}; only --export takes several")
     from tau2_gym_workbench.application import application, open_page_source
     from tau2_gym_workbench.serve import serve
 

@@ -17,7 +17,7 @@ from tau2_gym_workbench.episodes import WINDOW, StoredEpisode, read_episode
 from tau2_gym_workbench.links import Links
 from tau2_gym_workbench.pages import PageSource, run_name
 
-PAIRS = 500  # tasks that flipped, on one page
+PAIRS = 500  # the most flipped tasks that one page shows
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,28 @@ class _Side:
 class ComparePages:
     """Render comparisons of two runs, B against A, for a server or an export."""
 
-    def __init__(self, reading: PageSource) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource) -> None:
+        self.source = source
 
     def runs(self, links: Links, keys: Sequence[str], ignore: Sequence[str] = ()) -> str:
         """Render the comparison of two runs. Raises UsageError, RunError."""
         found = self.compared(keys, ignore)
-        names = [run_name(self.reading.runs.index(key), key) for key in keys]
+        names = [run_name(self.source.runs.index(key), key) for key in keys]
         title = f"{names[0]} and {names[1]}"
-        return self.reading.render(
+        return self.source.render(
             "compare.html", links, "compare", title, names=names, keys=keys, found=found, most=PAIRS
         )
 
     def compared(self, keys: Sequence[str], ignore: Sequence[str] = ()) -> Compared:
         """Compare two runs."""
-        a, b = (self.reading.runs.index(key) for key in keys)
+        a, b = (self.source.runs.index(key) for key in keys)
         return compare(a, b, ignore=list(ignore))
 
     def episodes(self, links: Links, keys: Sequence[str], task: int, other: int, trial: int) -> str:
         """Render two episodes of one slot; the task has the number `other` in run B. Raises UsageError, RunError."""
         sides = [self._side(links, key, number, trial) for key, number in zip(keys, (task, other), strict=True)]
         first = next((side.episode for side in sides if side.episode), None)
-        return self.reading.render(
+        return self.source.render(
             "side_by_side.html",
             links,
             "compare",
@@ -68,7 +68,7 @@ class ComparePages:
         )
 
     def _side(self, links: Links, key: str, task: int, trial: int) -> _Side:
-        index = self.reading.runs.index(key)
+        index = self.source.runs.index(key)
         whole = partial(links.message, key, task, trial)
         name = run_name(index, key)
         try:
@@ -87,14 +87,14 @@ class CompareRoutes:
         self.links = links
 
     def routes(self) -> list[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         return [Route("/compare", self.runs), Route("/compare/episodes", self.episodes)]
 
     def runs(self, request: Request) -> Response:
         keys = request.query_params.getlist("run")
         if len(keys) != 2:
-            raise UsageError(f"tick two runs to compare them, not {len(keys)}")
-        order = {run.key: run.begun for run in self.pages.reading.runs.found()}
+            raise UsageError(f"select two runs to compare, not {len(keys)}")
+        order = {run.key: run.begun for run in self.pages.source.runs.found()}
         keys.sort(key=lambda key: order.get(key, 0.0))  # A is the run that started first
         return HTMLResponse(self.pages.runs(self.links, keys, request.query_params.getlist("ignore")))
 
@@ -102,7 +102,7 @@ class CompareRoutes:
         query = request.query_params
         numbers = [query.get(name, "") for name in ("task", "other", "trial")]
         if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in numbers):
-            raise UsageError("name two runs, the numbers of a task in both, and a trial")
+            raise UsageError("the URL must have a, b (runs), task, other (the task's numbers in them) and trial")
         task, other, trial = map(int, numbers)
         return HTMLResponse(
             self.pages.episodes(self.links, [query.get("a", ""), query.get("b", "")], task, other, trial)

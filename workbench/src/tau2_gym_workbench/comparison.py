@@ -18,7 +18,7 @@ from tau2_gym_workbench.matrix import Cell, one_cell
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A task with different outcomes in the two runs, with the cells of both; `a` and `b` are its numbers there."""
+    """A task with different outcomes in runs A and B, its number in each (`a`, `b`), and the cells of each trial."""
 
     task_id: str
     a: int
@@ -28,7 +28,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison, or why there is none: how the runs differ, or the error's message."""
+    """A comparison. If there is none, `refused` says why, and `unlike` lists how the configurations differ."""
 
     comparison: Comparison | None
     pairs: list[Pair]
@@ -44,7 +44,7 @@ class IndexedRun(RunFolder):
 
     @property
     def evaluators(self) -> str:
-        """The evaluator set that graded the run. Raises RunError if there are two."""
+        """The evaluator set that graded the run. Raises RunError if there is more than one."""
         return one_set(self.folder, self._names("SELECT DISTINCT evaluators FROM grades"), self.config)
 
     @property

@@ -1,4 +1,4 @@
-"""What the simulated customer and the judge did to a run's result, from its index and its summary."""
+"""How the simulated customer and the judge affected a run's result, from its index and its summary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tau2_gym_workbench.index import RunIndex
 
 @dataclass(frozen=True, slots=True)
 class PersonaRow:
-    """The episodes that were played with one persona: a slot without a usable result counts as failed."""
+    """The figures of the episodes with one persona. In `rate`, a slot without a usable result counts as failed."""
 
     name: str
     episodes: int
@@ -77,7 +77,7 @@ def customer_figures(index: RunIndex) -> CustomerFigures | None:
 
 
 def judge_figures(folder: Path) -> JudgeTrust | None:
-    """Return what the run's summary says of its judge; None if nothing was judged, or no summary can be read."""
+    """Return what the run's summary says about its judge; None if nothing was judged or no summary can be read."""
     try:
         return JudgeTrust.model_validate(summary_of(folder)["judge"])
     except (KeyError, ValidationError):

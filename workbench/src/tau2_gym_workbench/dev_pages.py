@@ -26,15 +26,15 @@ POLL_SECONDS = 0.5
 class DevPages:
     """The page of the pack in author mode."""
 
-    def __init__(self, reading: PageSource, links: Links, folder: Path) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource, links: Links, folder: Path) -> None:
+        self.source = source
         self.links = links
         self.folder = folder
         self._checked: tuple[str, CheckReport] | None = None  # the state of the files, and the report of `check` for it
         self._lock = Lock()
 
     def routes(self) -> list[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         return [Route("/dev", self.show), Route("/dev/events", self.events)]
 
     def checked(self) -> tuple[str, CheckReport]:
@@ -53,12 +53,12 @@ class DevPages:
             file = getattr(module, "__file__", None)
             if file and root in Path(file).resolve().parents:
                 del sys.modules[name]
-        self.reading.settings.forget()
+        self.source.settings.forget()
 
     def _check(self) -> CheckReport:
         try:
             name = folder_domain(self.folder).name
-            return check_domain(self.reading.settings.catalogue, name)
+            return check_domain(self.source.settings.catalogue, name)
         except PackError as error:
             return CheckReport(self.folder.name, list(error.problems))
 
@@ -66,7 +66,7 @@ class DevPages:
         state, report = self.checked()
         problems: list[tuple[str, Problem]] = [("problem", each) for each in report.problems]
         problems += [("warning", each) for each in report.warnings]
-        page = self.reading.render(
+        page = self.source.render(
             "dev.html",
             self.links,
             "dev",
@@ -79,7 +79,7 @@ class DevPages:
         return HTMLResponse(page)
 
     async def events(self, request: Request) -> Response:
-        """Send an event when the files differ from those a page shows, even if another page had them checked since."""
+        """Send an event when the files are no longer those the page shows, even if another page has checked them."""
         seen = request.query_params.get("seen")
         return StreamingResponse(_changes(lambda: files_state(self.folder) != seen), media_type="text/event-stream")
 
@@ -100,7 +100,7 @@ async def _changes(changed: Callable[[], bool]) -> AsyncIterator[str]:
 
 
 def files_state(folder: Path) -> str:
-    """Return a string that changes when a file of the folder does. Files that vanish meanwhile are skipped."""
+    """Return a string that changes when a file of the folder does. Files deleted during the scan are skipped."""
     found = []
     for file in folder.rglob("*"):
         if file.suffix == ".pyc" or "__pycache__" in file.parts:

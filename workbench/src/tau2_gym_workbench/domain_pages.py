@@ -24,22 +24,22 @@ TASKS = 100  # per page
 class DomainPages:
     """Render the pages about installed domains, for a server or an export."""
 
-    def __init__(self, reading: PageSource) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource) -> None:
+        self.source = source
 
     def list(self, links: Links, only: Collection[str] | None = None) -> str:
         """Render the list of all domains, or of the given ones."""
-        rows = [row for row in domains.domain_rows(self.reading.settings) if only is None or row.name in only]
+        rows = [row for row in domains.domain_rows(self.source.settings) if only is None or row.name in only]
         return self._page(links, "domains.html", "Domains", rows=rows)
 
     def domain(
         self, links: Links, name: str, *, text: str = "", page: int = 1, only: Collection[str] | None = None
     ) -> str:
         """Render a domain, with a page of its tasks that contain `text`, or with all tasks in `only`."""
-        settings = self.reading.settings
+        settings = self.source.settings
         setting = settings.domain(name)
         folded = text.casefold()
-        tasks = setting.tasks()  # Tasks are built on access, so only those of the page are, unless all are searched.
+        tasks = setting.tasks()  # A task is built on access: only those of the page, or all if they are searched.
         wanted = [
             task_id
             for task_id in (tasks if only is None else [each for each in tasks if each in only])
@@ -70,7 +70,7 @@ class DomainPages:
 
     def task(self, links: Links, name: str, task_id: str) -> str:
         """Render a task. Raises UsageError if the domain has none with that id."""
-        setting = self.reading.settings.domain(name)
+        setting = self.source.settings.domain(name)
         tasks = setting.tasks()
         if task_id not in tasks:
             raise UsageError(f"{name} has no task {task_id!r} ({did_you_mean(task_id, tasks)})")
@@ -87,7 +87,7 @@ class DomainPages:
 
     def table(self, links: Links, name: str, role: str, table: str, *, text: str = "", page: int = 1) -> str:
         """Render a page of a table. Raises UsageError if there is no such table."""
-        found = domains.table_page(self.reading.settings.domain(name), role, table, text=text, page=page)
+        found = domains.table_page(self.source.settings.domain(name), role, table, text=text, page=page)
         return self._page(
             links,
             "domain_table.html",
@@ -101,18 +101,18 @@ class DomainPages:
 
     def check(self, links: Links, name: str) -> str:
         """Render the report of `check`, which plays all tasks."""
-        report = check_domain(self.reading.settings.catalogue, name)
+        report = check_domain(self.source.settings.catalogue, name)
         problems = [("problem", each) for each in report.problems] + [("warning", each) for each in report.warnings]
         return self._page(links, "domain_check.html", "Check", name=name, report=report, problems=problems, audit=None)
 
     def audit(self, links: Links, name: str) -> str:
         """Render the report of the audit, which plays all tasks."""
-        setting = self.reading.settings.domain(name)
-        found = asyncio.run(audit(setting, self.reading.settings.catalogue))
+        setting = self.source.settings.domain(name)
+        found = asyncio.run(audit(setting, self.source.settings.catalogue))
         return self._page(links, "domain_check.html", "Audit", name=name, report=None, audit=found, baselines=BASELINES)
 
     def _page(self, links: Links, template: str, title: str, **values: Any) -> str:
-        return self.reading.render(template, links, "domains", title, **values)
+        return self.source.render(template, links, "domains", title, **values)
 
 
 class DomainRoutes:
@@ -123,7 +123,7 @@ class DomainRoutes:
         self.links = links
 
     def routes(self) -> list[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         return [
             Route("/domains", self.list),
             Route("/domains/{name}", self.domain),

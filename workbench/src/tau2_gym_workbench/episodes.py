@@ -61,7 +61,7 @@ class StoredEpisode:
 
     @cached_property
     def turns(self) -> list[Turn]:
-        """All messages, the results of calls beside their calls."""
+        """All messages, with the results of calls attached to the calls."""
         behind = {turn.message: turn_lines(turn) for turn in self.record.customer_turns or ()}
         every = turns(self.record.messages, self.seconds)
         return [replace(turn, behind=behind[turn.number]) if turn.number in behind else turn for turn in every]
@@ -86,7 +86,7 @@ class MadeCall:
 class Turn:
     """One message with its calls and their results; `side` is agent, customer, system or tool.
 
-    `behind` says how a customer came to its message, which the agent does not see.
+    `behind`: lines about the plan and the drafts behind a customer's message, which are hidden from the agent.
     """
 
     number: int
@@ -147,9 +147,9 @@ def read_episode(index: RunIndex, key: str, task: int, trial: int) -> StoredEpis
     """Read one episode. Raises UsageError if it is not finished, RunError if its lines are damaged or missing."""
     names = index.config["tasks"]
     if not 0 <= task < len(names):
-        raise UsageError(f"the run has {len(names)} tasks, and no number {task}")
+        raise UsageError(f"there is no task number {task}: the run has {len(names)} tasks, counted from 0")
     if not 0 <= trial < index.config["trials"]:
-        raise UsageError(f"the run has {index.config['trials']} trials, and no number {trial}")
+        raise UsageError(f"there is no trial {trial}: the run has {index.config['trials']}, counted from 0")
     with index.reading() as connection:
 
         def row(table: str) -> Any:

@@ -1,4 +1,4 @@
-"""Export pages as files, which open from disk, link to each other, and are readable without scripts."""
+"""Export pages as files that open from disk, link to each other, and are readable without scripts."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ MOST_COMPARISONS = 100
 
 
 def export_runs(runs: Sequence[Path], target: Path, settings: Settings) -> str:
-    """Write the pages of runs, or of all runs in a folder, into a new folder; return a summary in words.
+    """Write the pages of runs, or of all runs in a folder, into a new folder; return a one-line summary.
 
-    The comparisons of each two runs of a domain, and the domains of the runs, are among them. Raises UsageError if
-    the folder is not empty or there is no run.
+    It also writes a comparison of every two runs of the same domain, and pages about the runs' domains. Raises
+    UsageError if the folder is not empty or there is no run.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"--export {target}: the folder is not empty; choose a new one")
     folder, only = _common(runs)
-    reading = open_page_source(folder, settings)
-    rows = [row for row in reading.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
+    source = open_page_source(folder, settings)
+    rows = [row for row in source.rows() if (only is None or row.found.folder.resolve() in only) and not row.damaged]
     if not rows:
         raise UsageError(f"{', '.join(map(str, runs))}: there is no readable run")
     keys = [row.key for row in rows]
     oldest_first = [(row.key, row.domain) for row in reversed(rows)]
     pairs = [(a, b) for (a, of_a), (b, of_b) in combinations(oldest_first, 2) if of_a == of_b][-MOST_COMPARISONS:]
-    export = _Export(reading, target)
-    export.write(PLACES.runs(), reading.runs_page, {}, keys, pairs)
+    export = _Export(source, target)
+    export.write(PLACES.runs(), source.runs_page, {}, keys, pairs)
     shutil.copytree(STATIC, target / "static")
     episodes = sum(export.run(key) for key in keys)
     for pair in pairs:
         export.comparison(pair)
-    export.domains({row.domain: _tasks(reading, keys, row.domain) for row in rows})
-    for spec in reading.panels.pages():
-        export.write(PLACES.plugin_page(spec.name), reading.plugin_page, spec.name)
+    export.domains({row.domain: _tasks(source, keys, row.domain) for row in rows})
+    for spec in source.panels.pages():
+        export.write(PLACES.plugin_page(spec.name), source.plugin_page, spec.name)
     count = f"{len(keys)} run{'s' * (len(keys) != 1)}, {episodes} episode{'s' * (episodes != 1)}"
     return f"{count}: open {target / 'index.html'}"
 
@@ -69,21 +69,21 @@ def _common(runs: Sequence[Path]) -> tuple[Path, set[Path] | None]:
     return parents.pop(), set(resolved)
 
 
-def _tasks(reading: PageSource, keys: Sequence[str], domain: str) -> set[str]:
+def _tasks(source: PageSource, keys: Sequence[str], domain: str) -> set[str]:
     """Return the tasks of a domain that appear in the runs."""
-    configs = [reading.runs.index(key).config for key in keys]
+    configs = [source.runs.index(key).config for key in keys]
     return {task for config in configs if config["domain"] == domain for task in config["tasks"]}
 
 
 class _Export:
     """The folder that the pages are written to."""
 
-    def __init__(self, reading: PageSource, target: Path) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource, target: Path) -> None:
+        self.source = source
         self.target = target
 
     def write(self, place: str, make: Callable[..., str], *about: object, **more: object) -> None:
-        """Write the page that `make` returns, given links relative to the page, and its subject."""
+        """Write the page `make(links, *about, **more)` to the file `place`; the links are relative to that file."""
         text = make(StaticLinks(root="../" * place.count("/")), *about, **more)
         self.write_text(place, text)
 
@@ -94,15 +94,15 @@ class _Export:
 
     def run(self, key: str) -> int:
         """Write a run with its episodes; return the number of episodes."""
-        self.write(PLACES.run(key), self.reading.run_page, key, {})
-        index = self.reading.runs.index(key)
+        self.write(PLACES.run(key), self.source.run_page, key, {})
+        index = self.source.runs.index(key)
         with index.reading() as connection:
             slots = [tuple(row) for row in connection.execute("SELECT task, trial FROM episodes ORDER BY task, trial")]
         for task, trial in slots:
             episode = read_episode(index, key, task, trial)
             for start in starts(episode.turns):
                 place = PLACES.episode(key, task, trial, start)
-                self.write(place, self.reading.episode_page, key, task, trial, start)
+                self.write(place, self.source.episode_page, key, task, trial, start)
             self._long_messages(key, episode)
         return len(slots)
 
@@ -115,7 +115,7 @@ class _Export:
 
     def comparison(self, keys: tuple[str, str]) -> None:
         """Write the comparison of two runs, and the pairs of episodes that it links to."""
-        pages = ComparePages(self.reading)
+        pages = ComparePages(self.source)
         self.write(PLACES.compare(*keys), pages.runs, keys)
         for pair in pages.compared(keys).pairs[:PAIRS]:
             for trial, *_cells in pair.cells:
@@ -124,7 +124,7 @@ class _Export:
 
     def domains(self, played: Mapping[str, Collection[str]]) -> None:
         """Write the list of domains, and the pages of each domain with the given tasks."""
-        pages, settings = DomainPages(self.reading), self.reading.settings
+        pages, settings = DomainPages(self.source), self.source.settings
         self.write(PLACES.domains(), pages.list, played)
         for row in domain_rows(settings):
             if row.name in played and not row.problem:

@@ -79,7 +79,7 @@ class RunFigures:
 
 
 def figures(index: RunIndex) -> RunFigures:
-    """Sum up a run. Every slot counts; one that was not played or graded counts as failed."""
+    """Return the figures of a run. Every slot counts; one that was not played or graded counts as failed."""
     tasks, trials = len(index.config["tasks"]), int(index.config["trials"])
     with index.reading() as connection:
         grades = connection.execute("SELECT task, solved, reward, outcome, states, basis FROM grades").fetchall()
@@ -154,7 +154,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
 
 
 def rate(totals: list[int], sizes: list[int]) -> Estimate | None:
-    """Return a rate with its interval, or the rate alone if scipy (an extra) is not installed; None of nothing."""
+    """Return a rate with its interval, without one if scipy (an extra) is not installed; None if `sizes` sum to 0."""
     if not sum(sizes):
         return None
     try:
@@ -269,7 +269,7 @@ class Details:
 
 
 def details(index: RunIndex) -> Details:
-    """Look through all episodes of a run; for a large run this takes some tenths of a second."""
+    """Return the details of a run. This reads all its episodes: some tenths of a second for a large run."""
     with index.reading() as connection:
         sets = [row[0] for row in connection.execute("SELECT DISTINCT evaluators FROM grades ORDER BY 1")]
         return Details(failure_groups(connection), tools(connection), distributions(connection), " and ".join(sets))

@@ -75,7 +75,7 @@ class RunIndex:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection whose rows have names. Call `refresh` first."""
+        """Open a connection whose rows can be read by column name. Call `refresh` first."""
         assert self._file is not None
         connection = sqlite3.connect(self._file, timeout=30, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -118,11 +118,11 @@ class RunIndex:
     def _kinds(self, connection: sqlite3.Connection) -> list[Kind]:
         groups = Groups(connection)
         return [
-            Kind(TASKS, Layout("tasks"), Task.model_validate_json, self._task, _described),
-            Kind(EPISODES, Layout("episodes", "calls"), read_episode_part, self._slot, _played),
-            Kind(JUDGEMENTS, Layout("judgements"), read_judgement, self._slot, _judged),
-            Kind(TIMINGS, Layout("timings"), read_timing, self._slot, _timed),
-            Kind(GRADES, Layout("grades", "findings"), read_grade, self._slot, partial(_graded, groups)),
+            Kind(TASKS, Layout("tasks"), Task.model_validate_json, self._task, _task_entry),
+            Kind(EPISODES, Layout("episodes", "calls"), read_episode_part, self._slot, _episode_entry),
+            Kind(JUDGEMENTS, Layout("judgements"), read_judgement, self._slot, _judgement_entry),
+            Kind(TIMINGS, Layout("timings"), read_timing, self._slot, _timing_entry),
+            Kind(GRADES, Layout("grades", "findings"), read_grade, self._slot, partial(_grade_entry, groups)),
         ]
 
     def _task(self, task: Task) -> Place | None:
@@ -134,21 +134,21 @@ class RunIndex:
         return (number, place.trial) if number is not None and 0 <= place.trial < self.config["trials"] else None
 
 
-def _described(task: Task) -> Entry:
+def _task_entry(task: Task) -> Entry:
     return Entry({"id": task.id})
 
 
-def _played(record: EpisodePart) -> Entry:
+def _episode_entry(record: EpisodePart) -> Entry:
     return Entry(episode_row(record), list(tool_counts(record)))
 
 
-def _judged(judgement: JudgementFigures) -> Entry:
+def _judgement_entry(judgement: JudgementFigures) -> Entry:
     return Entry(judgement_row(judgement))
 
 
-def _timed(timing: Timing) -> Entry:
+def _timing_entry(timing: Timing) -> Entry:
     return Entry(timing_row(timing))
 
 
-def _graded(groups: Groups, grade: GradePart) -> Entry:
+def _grade_entry(groups: Groups, grade: GradePart) -> Entry:
     return Entry(grade_row(grade), [(groups.number(each.kind, each.key),) for each in findings(grade)])

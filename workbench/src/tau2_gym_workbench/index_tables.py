@@ -37,7 +37,7 @@ Place = tuple[int, ...]  # the key of a row: the number of a task, and the trial
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index keeps of one line: a row by column, and the rows of its details. Both lack the place."""
+    """What the index keeps of one line: a row by column, and the rows of its details, both without their place."""
 
     row: dict[str, Any]
     details: Collection[tuple[Any, ...]] = ()
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The tables of a file's lines: the one with a row for each, and the one with their details, if there is any."""
+    """The tables for a file's lines: `rows` has one row for each line, `details` (if any) several."""
 
     rows: str
     details: str = ""

@@ -31,7 +31,7 @@ class Kind:
     """Decodes a line. Raises ValueError or RecursionError."""
 
     place: Callable[[Any], Place | None]
-    """Returns the place of what a line holds, None if the run has no such place."""
+    """Returns the place of a line's content, or None if the run has no such task or trial."""
 
     entry: Callable[[Any], Entry]
     """Makes the entry. Raises ValueError."""

@@ -1,4 +1,4 @@
-"""Where the page of an episode sends labels, which are stored beside the run."""
+"""The address to which an episode's page sends labels. They are stored beside the run."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ A_YEAR = 365 * 24 * 3600  # seconds
 
 
 def annotator_of(request: Request) -> str:
-    """Return the annotator's name that the browser keeps, "" if there is none."""
+    """Return the annotator's name from the browser's cookie, or "" if there is none."""
     return unquote(request.cookies.get(COOKIE, ""))[:LONGEST_NAME]
 
 
 class LabelPages:
-    """The address that takes labels."""
+    """The route that accepts labels."""
 
-    def __init__(self, reading: PageSource, links: Links) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource, links: Links) -> None:
+        self.source = source
         self.links = links
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         return [Route("/runs/{key}/{task:int}/{trial:int}/labels", self.add, methods=["POST"])]
 
     async def add(self, request: Request) -> Response:
@@ -53,7 +53,7 @@ class LabelPages:
         return answer
 
     def _store(self, key: str, task: int, trial: int, annotator: str, form: dict[str, str]) -> None:
-        index = self.reading.runs.index(key)
+        index = self.source.runs.index(key)
         episode = read_episode(index, key, task, trial)
         try:
             about, name, label = json.loads(form.get("answer", ""))

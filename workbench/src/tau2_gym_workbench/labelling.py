@@ -16,7 +16,7 @@ from tau2_gym_workbench.index import RunIndex
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to a question: its key, its word, what the form sends, and whether the annotator has given it."""
+    """One answer to a question: its keyboard key, its text, the form's value, and whether the annotator gave it."""
 
     key: str
     word: str
@@ -40,7 +40,7 @@ class AskedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """The questions about an episode, for an annotator; "" is one who gives no name."""
+    """The questions about an episode for an annotator, whose name may be ""."""
 
     annotator: str
     asked: Sequence[AskedQuestion]

@@ -1,4 +1,4 @@
-"""The parts of a run's lines that its index is made of.
+"""The parts of the lines in a run's files that the index is built from.
 
 Other parts, such as texts, are not decoded here; the page of an episode validates the whole line. Each function raises
 ValueError or RecursionError if a line is not JSON, or one of these parts has the wrong form.
@@ -34,7 +34,7 @@ class MessagePart(msgspec.Struct):
 
 
 class EpisodePart(EpisodeEnd, kw_only=True):
-    """What the index keeps of an episode is made of this."""
+    """The parts of an episode's record that the index is built from."""
 
     domain: str
     seed: int
@@ -46,7 +46,7 @@ class EpisodePart(EpisodeEnd, kw_only=True):
 
 
 class GradePart(ExplainedGrade):
-    """What the index keeps of a grade is made of this."""
+    """The parts of a grade that the index is built from."""
 
     user_review: ReviewFigures | None = None
 

@@ -26,7 +26,7 @@ from tau2_gym_workbench.text import seconds, shown
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 MEASURED_SECONDS = 60.0
-SILENT_SECONDS = 15.0  # after these a viewer gets a comment, so that no proxy takes the connection for dead
+SILENT_SECONDS = 15.0  # without news, a viewer gets a comment this often, so that proxies keep the connection open
 ENDED = "event: ended\ndata: {}\n\n"
 Place = tuple[int, int]  # task and trial
 
@@ -43,7 +43,7 @@ class Speed:
         while now - self.points[0][0] > MEASURED_SECONDS:
             self.points.popleft()
 
-    def told(self, figures: RunFigures) -> dict[str, str] | None:
+    def estimate(self, figures: RunFigures) -> dict[str, str] | None:
         """Return the rate and the time left, or None if too little has been measured."""
         (begun, before), (now, after) = self.points[0], self.points[-1]
         if now - begun < 1 or after <= before:
@@ -54,7 +54,7 @@ class Speed:
 
 
 class Row(NamedTuple):
-    """What a cell is made of."""
+    """The columns that a cell is made from."""
 
     outcome: str | None
     reward: float | None
@@ -63,7 +63,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the files hold now: the parts of the page, and the rows that have changed since the look before."""
+    """The state of the files: the parts of the page, and the rows that have changed since the previous snapshot."""
 
     index_version: int
     state: str
@@ -75,47 +75,47 @@ class Snapshot:
 class LiveRun:
     """A run with viewers. `poll` reads its files once for all of them.
 
-    It keeps the latest state of each cell and no queue, so a viewer that reads slowly, or never, delays nobody and
-    needs no memory. Its next event has everything that has changed meanwhile.
+    It keeps the latest state of each cell and no queue, so a viewer that reads slowly, or never, delays no other
+    viewer and needs no memory. Its next event has everything that has changed in the meantime.
     """
 
-    def __init__(self, reading: PageSource, links: Links, key: str) -> None:
-        self._reading = reading
+    def __init__(self, source: PageSource, links: Links, key: str) -> None:
+        self._source = source
         self._links = links
         self._key = key
         self._pace = Speed()
-        self._look: Snapshot | None = None
-        self._rows: dict[Place, tuple[int, Row]] = {}  # with the version in which each changed last
+        self._snapshot: Snapshot | None = None
+        self._rows: dict[Place, tuple[int, Row]] = {}  # with the version in which each last changed
         self._version = 0
-        self._news = asyncio.Event()
-        self._over = ""  # the last event, once there is one
+        self._changed = asyncio.Event()
+        self._last_event = ""  # set when the run ends or its folder is gone
 
     async def poll(self) -> None:
         """Read the files again and again, until the run ends or its folder is gone."""
         try:
-            while not self._over:
-                look = await run_in_threadpool(self._look_again)
-                if look is not None:
-                    self._take(look)
-                await asyncio.sleep(0 if self._over else POLL_SECONDS)
+            while not self._last_event:
+                snapshot = await run_in_threadpool(self._read_snapshot)
+                if snapshot is not None:
+                    self._take(snapshot)
+                await asyncio.sleep(0 if self._last_event else POLL_SECONDS)
         except (Tau2GymError, OSError) as error:
-            self._over = f"event: gone\ndata: {json.dumps(str(error))}\n\n"
+            self._last_event = f"event: gone\ndata: {json.dumps(str(error))}\n\n"
         except Exception:
             log.exception("the run %s can no longer be followed", self._key)
-            self._over = "event: gone\ndata: {}\n\n"
+            self._last_event = "event: gone\ndata: {}\n\n"
         finally:
-            self._tell()
+            self._wake_viewers()
 
     async def events(self, tasks: Container[int]) -> AsyncIterator[str]:
         """Yield an event with new figures, and new cells of these tasks, whenever they change. Ends with the run."""
         seen = 0
         while True:
-            news = self._news
+            news = self._changed
             if self._version > seen:
                 before, seen = seen, self._version
                 yield f"data: {json.dumps(self._event(before, tasks))}\n\n"
-            elif self._over:
-                yield self._over
+            elif self._last_event:
+                yield self._last_event
                 return
             else:
                 try:
@@ -125,10 +125,10 @@ class LiveRun:
                     yield ": nothing new\n\n"
 
     def _event(self, seen: int, tasks: Container[int]) -> dict[str, Any]:
-        assert self._look is not None  # there is a version, so there was a look
+        assert self._snapshot is not None  # there is a version, so there is a snapshot
         changed = ((*place, row) for place, (version, row) in self._rows.items() if version > seen)
         cells = [self._cell(task, trial, row) for task, trial, row in changed if task in tasks]
-        return {"progress": self._look.progress, "groups": self._look.groups, "cells": cells}
+        return {"progress": self._snapshot.progress, "groups": self._snapshot.groups, "cells": cells}
 
     def _cell(self, task: int, trial: int, row: Row) -> dict[str, str]:
         cell = one_cell(row._asdict(), trial, chosen=True)
@@ -141,29 +141,29 @@ class LiveRun:
             "href": self._links.episode(self._key, task, trial),
         }
 
-    def _take(self, look: Snapshot) -> None:
-        self._look = look
+    def _take(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._version += 1
-        self._rows.update((place, (self._version, row)) for place, row in look.rows.items())
-        if look.state != "running":
-            self._over = ENDED
-        self._tell()
+        self._rows.update((place, (self._version, row)) for place, row in snapshot.rows.items())
+        if snapshot.state != "running":
+            self._last_event = ENDED
+        self._wake_viewers()
 
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
+    def _wake_viewers(self) -> None:
+        news, self._changed = self._changed, asyncio.Event()
         news.set()
 
-    def _look_again(self) -> Snapshot | None:
-        """Read the files; None if nothing is new. It runs in a thread, and changes nothing that viewers read."""
-        index, before = self._reading.runs.index(self._key), self._look
+    def _read_snapshot(self) -> Snapshot | None:
+        """Read the files; return None if nothing is new. It runs in a thread and changes nothing that viewers read."""
+        index, before = self._source.runs.index(self._key), self._snapshot
         if before is not None and before.index_version == index.version and is_written_to(index.folder):
             return None
         version = index.version
-        figures = self._reading.figures(index)
+        figures = self._source.figures(index)
         self._pace.note(figures.finished)
         templates = rendering.own()
-        groups = self._reading.details(index).groups
-        told = {"figures": figures, "pace": self._pace.told(figures)}
+        groups = self._source.details(index).groups
+        told = {"figures": figures, "pace": self._pace.estimate(figures)}
         listed = {"figures": figures, "groups": groups, "links": self._links, "key": self._key}
         return Snapshot(
             version,
@@ -190,8 +190,8 @@ class LiveRun:
 class LiveRuns:
     """The runs with viewers, each polled for as long as it has any."""
 
-    def __init__(self, reading: PageSource, links: Links) -> None:
-        self._reading = reading
+    def __init__(self, source: PageSource, links: Links) -> None:
+        self._source = source
         self._links = links
         self._watched: dict[str, _Watched] = {}
 
@@ -199,7 +199,7 @@ class LiveRuns:
         """Yield the events of a run for a viewer whose page shows these tasks."""
         watched = self._watched.get(key)
         if watched is None or watched.polling.done():
-            live = LiveRun(self._reading, self._links, key)
+            live = LiveRun(self._source, self._links, key)
             watched = self._watched[key] = _Watched(live, asyncio.create_task(live.poll()))
         watched.viewers += 1
         try:

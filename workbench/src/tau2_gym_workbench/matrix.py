@@ -20,7 +20,7 @@ SORTS = ("order", "name", "worst", "best")
 class Filter:
     """Selects cells: by a text in the task's id or the reason, an outcome, an unmet criterion, a group, or a persona.
 
-    `fault` is the customer's worst one, or `any` but none.
+    `fault` is the severity of the customer's worst fault; `any` selects minor and decisive faults.
     """
 
     text: str = ""

@@ -176,7 +176,7 @@ class PageSource:
         annotator: str = "",
         blind: bool = False,
     ) -> str:
-        """Render an episode, `blind` without its verdict, for an `annotator`. Raises UsageError, RunError."""
+        """Render an episode for an `annotator`; `blind` hides its verdict. Raises UsageError, RunError."""
         index = self.runs.index(key)
         episode = read_episode(index, key, task, trial)
         setting = self.settings.of(index.folder, index.config)

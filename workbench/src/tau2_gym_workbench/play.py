@@ -39,11 +39,11 @@ class OtherPlayer:
     """Who plays the other side: an agent or a customer by name, or a model with its arguments."""
 
     name: str
-    arguments: Mapping[str, Any] | None = None  # None if it is no model
+    arguments: Mapping[str, Any] | None = None  # None if it is not a model
 
     @property
     def participant(self) -> Any:
-        """What the Python API is given."""
+        """The player in the form that the Python API takes."""
         return self.name if self.arguments is None else {"model": self.name, "args": dict(self.arguments)}
 
 

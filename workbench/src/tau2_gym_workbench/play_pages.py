@@ -31,14 +31,14 @@ from tau2_gym_workbench.time_machine import TimeMachine, time_machine
 class PlayPages:
     """Pages to choose a task, play it and use the result. `pack` is the folder that `tau2-gym dev` works on."""
 
-    def __init__(self, reading: PageSource, links: Links, pack: Path | None = None) -> None:
-        self.reading = reading
+    def __init__(self, source: PageSource, links: Links, pack: Path | None = None) -> None:
+        self.source = source
         self.links = links
         self.pack = pack
-        self.plays = OpenPlays(reading.settings, reading.runs.folder)
+        self.plays = OpenPlays(source.settings, source.runs.folder)
 
     def routes(self) -> list[BaseRoute]:
-        """Return the addresses."""
+        """Return the routes."""
         step = ("say", "call", "grade", "keep", "again", "task")
         return [
             Route("/play", self.choose),
@@ -48,7 +48,7 @@ class PlayPages:
         ]
 
     def choose(self, request: Request) -> Response:
-        settings = self.reading.settings
+        settings = self.source.settings
         names = sorted({domain.name for domain in settings.catalogue.domains()})
         domain = request.query_params.get("domain") or (names[0] if names else "")
         if domain not in names:
@@ -72,21 +72,21 @@ class PlayPages:
         form = await read_form(request)
         side: Role = "user" if form.get("side") == "user" else "agent"
         model = form.get("model", "").strip()
-        arguments = _object(form, "arguments", "the model's arguments") if model else None
+        arguments = _json_object(form, "arguments", "the model's arguments") if model else None
         other = (
             OtherPlayer(model, arguments) if model else OtherPlayer(form.get(f"other-{side}", "") or OTHERS[side][0])
         )
         domain = form.get("domain", "")
-        task = self._meant(domain, form.get("task", ""))
-        options = _object(form, "options", "the variant's options")
+        task = self._task_shown_as(domain, form.get("task", ""))
+        options = _json_object(form, "options", "the variant's options")
         choice = Choice(domain, task, side, other, form.get("variant", ""), options)
         factory = await run_in_threadpool(self.plays.factory, choice)
-        return self._to(await self.plays.open(factory, choice))
+        return self._redirect_to(await self.plays.open(factory, choice))
 
-    def _meant(self, domain: str, text: str) -> str:
+    def _task_shown_as(self, domain: str, text: str) -> str:
         """Return the id of the task that a form shows as `text`: without control characters."""
-        names = {each.name for each in self.reading.settings.catalogue.domains()}
-        tasks = self.reading.settings.domain(domain).tasks() if domain in names else {}
+        names = {each.name for each in self.source.settings.catalogue.domains()}
+        tasks = self.source.settings.domain(domain).tasks() if domain in names else {}
         return next((each for each in tasks if printable(each) == printable(text)), text)
 
     async def show(self, request: Request) -> Response:
@@ -145,7 +145,7 @@ class PlayPages:
                 splits = setting.pack.manifest.tasks.splits
                 file, split = await run_in_threadpool(write_task, self.pack, splits, content["id"], made)
                 written = f"{file}, and its id into the split {split}"
-                self.reading.settings.forget()
+                self.source.settings.forget()
         except UsageError as error:
             play.said = str(error)
         return await self._shown(play, record, form=form, made=made, written=written)
@@ -156,9 +156,9 @@ class PlayPages:
             await step(play, form)
         except Tau2GymError as error:
             play.said = str(error)
-        return self._to(play)
+        return self._redirect_to(play)
 
-    def _to(self, play: Play) -> Response:
+    def _redirect_to(self, play: Play) -> Response:
         return RedirectResponse(self.links.page(f"play/{play.id}") + "#last", 303)
 
     async def _shown(
@@ -187,7 +187,7 @@ class PlayPages:
             opened=lambda criterion, verdict: criterion in basis and not verdict.met,
             aligned=align(task.gold(), calls, play.episode.setting) if play.grade else [],
             machine=machine,
-            shows_gold=play.grade is not None,  # who plays is to find out what to do
+            shows_gold=play.grade is not None,  # the gold would tell the player what to do
             task=task,
             turns=every,
             whole=lambda _number: "",
@@ -202,10 +202,10 @@ class PlayPages:
         )
 
     def _page(self, template: str, title: str, **values: Any) -> Response:
-        return HTMLResponse(self.reading.render(template, self.links, "play", title, **values))
+        return HTMLResponse(self.source.render(template, self.links, "play", title, **values))
 
 
-def _object(form: Mapping[str, str], name: str, what: str) -> dict[str, Any]:
+def _json_object(form: Mapping[str, str], name: str, what: str) -> dict[str, Any]:
     """Return the JSON object in a field. Raises UsageError for anything else."""
     try:
         found = json.loads(form.get(name, "").strip() or "{}")

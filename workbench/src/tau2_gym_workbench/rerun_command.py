@@ -36,7 +36,10 @@ def rerun_command(index: RunIndex, episode: StoredEpisode) -> str:
 
 
 def _customer(user: Mapping[str, Any]) -> list[str]:
-    """Return the options that choose how the customer's model plays. With all personas the same one takes its turn."""
+    """Return the options that choose how the customer's model plays.
+
+    All personas are given, so that the episode gets the same one again.
+    """
     prompt = user.get("prompt", DEFAULT_PROMPT)
     words = [] if prompt == DEFAULT_PROMPT else ["--user-prompt", prompt]
     for persona in user.get("personas", []):

@@ -22,7 +22,7 @@ from tau2_gym_workbench.line_parts import CallPart, EpisodePart, GradePart, Timi
 LONGEST_REASON = 300
 LARGEST = 2**53  # larger integers could overflow when SQLite adds them up
 SIDES = {"assistant": "agent", "user": "user"}  # by the role of a message with calls
-REMEMBERED = 4096  # texts that many episodes repeat
+REMEMBERED = 4096  # entries in each cache of values that many episodes share
 _GOLD_CALL = re.compile(r"(?:^|: )(\w+)\(")
 _INDEX = re.compile(r"\[\d+\]")
 _KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, capital or dash marks an id or a date rather than a field's name
@@ -31,7 +31,7 @@ _KEY = re.compile(r"^\W|^[^\[]*[^a-z_\[]")  # a digit, capital or dash marks an 
 class Finding(NamedTuple):
     """One thing that went wrong in an episode. `kind` is criterion, path, tool, error or detector; `key` names it.
 
-    What a detector found is the customer's fault, also in an episode that was solved.
+    A finding of a detector is a fault of the customer, which can also occur in a solved episode.
     """
 
     kind: str
@@ -133,7 +133,7 @@ def judgement_row(judgement: JudgementFigures) -> dict[str, Any]:
 
 
 def timing_row(timing: Timing) -> dict[str, Any]:
-    """Return how long an episode took, and on average a message of each side; None where that is not recorded."""
+    """Return the seconds that an episode took, and the mean of each side's messages; None where not recorded."""
     found: dict[str, Any] = {"seconds": timing.seconds}
     sides: tuple[tuple[str, Speaker], ...] = (("agent", "agent"), ("customer", "user"))
     for column, speaker in sides:
@@ -143,7 +143,7 @@ def timing_row(timing: Timing) -> dict[str, Any]:
 
 
 def findings(grade: GradePart) -> set[Finding]:
-    """Return what went wrong in an episode, in a form that groups it with others in which the same did."""
+    """Return what went wrong in an episode, in words that are the same for all episodes with the same fault."""
     review = grade.user_review
     found = {Finding("detector", each.detector) for each in review.findings} if review else set()
     if grade.outcome in (Outcome.SOLVED, Outcome.PENDING):

@@ -26,7 +26,7 @@ from tau2_core.runs.loading import find_dataset, load_domain_pack, open_catalogu
 
 @dataclass(frozen=True)
 class FoundSetting:
-    """A run's setting, or in `missing` why there is none. `changed` names what has changed since the run was played."""
+    """A run's setting; `missing` says why there is none. `changed` names what has changed since the run was played."""
 
     setting: Setting | None
     missing: str = ""
@@ -76,7 +76,7 @@ class Settings:
             return self._domains[key]
 
     def of(self, folder: Path, config: dict[str, Any]) -> FoundSetting:
-        """Return the setting of a run; one for all runs of the same domain, dataset, variant and mode."""
+        """Return the setting of a run. Runs of the same domain, dataset, variant and mode share one."""
         names = ("domain", "variant", "variant_options", "solo", "mode", "dataset", "digests")
         told = {name: config.get(name) for name in names}
         key = repr(told)

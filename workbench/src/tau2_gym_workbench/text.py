@@ -1,4 +1,4 @@
-"""Format values for pages: harmless text, cut if it is long."""
+"""Format values for pages: control characters are escaped, and long text is cut."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Clipped:
 
 
 def clipped(text: str | None, longest: int = LONGEST_TEXT) -> Clipped:
-    """Cut a text."""
+    """Cut a text after `longest` characters."""
     whole = text or ""
     return Clipped(whole[:longest], max(0, len(whole) - longest))
 
 
 def one_line(value: Any, longest: int = LONGEST_LINE) -> str:
-    """Return a value as JSON on one line, cut."""
+    """Return a text, or another value as JSON, on one line, cut after `longest` characters."""
     text = value if isinstance(value, str) else compact(value)
     text = " ".join(text[: longest * 2].split())
     return text if len(text) <= longest else f"{text[:longest]}…"
@@ -59,7 +59,7 @@ def formatted(value: Any) -> str:
 
 
 def arguments(values: dict[str, Any], longest: int = LONGEST_LINE) -> str:
-    """Return a call's arguments as `name=value, …`, cut."""
+    """Return a call's arguments as `name=value, …`, cut after `longest` characters."""
     text = ", ".join(f"{name}={compact(value)[:longest]}" for name, value in values.items())
     return text if len(text) <= longest else f"{text[:longest]}…"
 
@@ -79,7 +79,7 @@ def count(number: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration."""
+    """Return a duration in words, such as `850 ms`, `4.2 s` or `3 min 05 s`."""
     if value is None:
         return ""
     if value < 1:

@@ -53,7 +53,7 @@ class Unlocked:
 class Step:
     """A call that may change something, and what it changed. `differs`: its result is not the recorded one.
 
-    `unlocked` are the hidden tools that are unlocked after the call, with whether the call has unlocked them.
+    `unlocked` are the hidden tools that are unlocked after the call; each says whether this call unlocked it.
     """
 
     call: MadeCall
@@ -116,7 +116,7 @@ def _replayed(setting: Setting, task: Task, record: EpisodeRecord, calls: Sequen
         if tool is None or not tool.mutates or (made.result is not None and made.result.skipped):
             continue
         if monotonic() > until:
-            found.notes.append(f"only the calls up to number {made.number} are replayed: it took too long")
+            found.notes.append(f"the replay took too long and stopped before call {made.number}")
             break
         before = {role: set(names) for role, names in environment.unlocked.items()}
         answer = environment.call(made.call)
@@ -178,7 +178,7 @@ def _as_path(role: Role, change: Change) -> PathChange:
 
 
 def _touched_by_gold(setting: Setting, task: Task, seed: int) -> list[tuple[str, list[PathChange]]]:
-    """Play the gold; return each call with the paths that it changes."""
+    """Play the gold; return the text of each call with the paths that it changes."""
     environment = Environment(setting, seed=seed, solo=False, task=task)
     set_state(environment, task.initial_state, task.history())
     watch = _Watch(environment)

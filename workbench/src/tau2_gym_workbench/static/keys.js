@@ -1,4 +1,4 @@
-// Keys: j and k walk over rows or messages, J and K over episodes, f to the next failure, ? shows the list.
+// Keys: j and k move between rows or messages, J and K between episodes, f to the next failure, ? shows the list.
 "use strict";
 (() => {
   const dialog = document.getElementById("keys");
