@@ -15,7 +15,7 @@ NOW = datetime(2024, 5, 15, 15)
 TODAY = NOW.day
 DAYS = range(1, 31)
 ROUTES = 75
-DAILY_FLIGHTS = [1] * 40 + [2] * 70 + [3] * 40  # one entry a direction of a route: 300 flights
+DAILY_FLIGHTS = [1] * 40 + [2] * 70 + [3] * 40  # one entry per direction of a route: 300 flights
 
 
 def day_text(day: int) -> str:
@@ -45,7 +45,7 @@ def routes(rng: Random) -> list[tuple[str, str]]:
     rng.shuffle(pairs)
     degree = dict.fromkeys(codes, 0)
     chosen: list[tuple[str, str]] = []
-    for least in (5, len(codes)):  # first serve the airports that have little, then anyone
+    for least in (5, len(codes)):  # first serve the airports with few connections, then all
         for a, b in pairs:
             if len(chosen) < ROUTES and (a, b) not in chosen and min(degree[a], degree[b]) < least:
                 chosen.append((a, b))
@@ -113,7 +113,7 @@ def moved(status: str, kinds: tuple[str, str], leaves: datetime, lasts: int) -> 
 
 
 def price_share(origin: str, destination: str) -> float:
-    """Say where in a cabin's price range a flight of this distance lies, from 0 to 1."""
+    """Return where in a cabin's price range a flight of this distance lies, from 0 to 1."""
     return 0.15 + 0.6 * min(miles(origin, destination) / 2600, 1)
 
 

@@ -16,7 +16,7 @@ PRICE_RANGE: dict[str, tuple[int, int]] = {
     "business": (200, 500),
 }
 
-# (cabin, membership of the booker) -> free checked bags a passenger.
+# (cabin, membership of the booker) -> free checked bags per passenger.
 FREE_BAGS: dict[tuple[str, str], int] = {
     ("basic_economy", "regular"): 0, ("economy", "regular"): 1, ("business", "regular"): 2,
     ("basic_economy", "silver"): 1, ("economy", "silver"): 2, ("business", "silver"): 3,

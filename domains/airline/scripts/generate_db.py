@@ -49,7 +49,7 @@ def companions(rng: Random, who: Row) -> list[Row]:
 
 
 class Ids:
-    """Hand out identifiers, none of them twice."""
+    """Create identifiers, each only once."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -190,7 +190,7 @@ def reservation(rng: Random, ids: Ids, net: Network, user: Row) -> Row:
 
 
 def segment(rng: Random, row: Row, date: str, cabin: str) -> Row:
-    """Book one flight at a price near to today's."""
+    """Book one flight at a price near today's."""
     now = row["dates"][date].get("prices", {}).get(cabin)
     low, high = PRICE_RANGE[cabin]
     if now is None:
@@ -219,7 +219,7 @@ def database(seed: int) -> dict[str, dict[str, Row]]:
 
 
 def text(tables: dict[str, dict[str, Row]]) -> str:
-    """Print JSON with one record a line, so that a difference or an error names a record."""
+    """Return JSON with one record per line, so that a diff or a parse error points to one record."""
     parts = []
     for name, table in tables.items():
         lines = (f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in table.items())

@@ -1,9 +1,9 @@
-"""Write the retail database: a shop, its customers and their orders, invented from a seed.
+"""Write the retail database: a shop, its customers and their orders, generated from a seed.
 
     python scripts/generate_db.py [--seed 20250114] [--out src/tau2_domain_retail/data/db.json]
 
 The same seed always gives the same bytes. `catalogue.toml` says what the shop sells, `people.toml` who buys.
-The facts that hold for every seed are those of the retail specification: unique ids, one payment an order that
+The facts that hold for every seed are those of the retail specification: unique ids, one payment per order that
 equals the sum of its items' prices, no fulfilment before shipping and one afterwards, methods from the customer's own
 profile, gift balances from 0 to 100, unique e-mails and (name, zip) pairs.
 """
@@ -93,7 +93,7 @@ class Shop:
     # products
 
     def product(self, shelf: Mapping[str, Any]) -> Product:
-        """Put some of a shelf's combinations on sale; those that differ in free options only cost the same."""
+        """Put some of a shelf's combinations on sale; those that differ only in free options cost the same."""
         axes = [
             [(option, value, values[value] if isinstance(values, dict) else None) for value in values]
             for option, values in shelf["options"].items()
@@ -217,7 +217,7 @@ class Shop:
         return order
 
     def basket(self) -> list[tuple[Product, Variant]]:
-        """One to five different variants, now and then two of the same product."""
+        """Draw one to five different variants, sometimes two of the same product."""
         count = self.random.choices([1, 2, 3, 4, 5], weights=[20, 24, 22, 18, 16])[0]
         chosen = self.random.sample(list(self.products.values()), count)
         if count > 1 and self.random.random() < 0.3:
@@ -236,7 +236,7 @@ class Shop:
         return [new for new in product["variants"].values() if new["available"] and new["price"] < old["price"]]
 
     def fits(self, status: str, basket: list[tuple[Product, Variant]]) -> bool:
-        """Tell whether an order of this status can hold these items."""
+        """Return whether an order with this status can contain these items."""
         product, first = basket[0]
         if status == "pending (item modified)":  # needs an earlier variant at the same price
             return any(v["price"] == first["price"] and v is not first for v in product["variants"].values())
@@ -262,7 +262,7 @@ class Shop:
 
 
 def write(tables: Mapping[str, Mapping[str, object]], out: Path) -> None:
-    """Write one record a line, so that a change of the data reads as a change of those records."""
+    """Write one record per line, so that a diff shows which records changed."""
     blocks = []
     for table, records in tables.items():
         lines = [f'"{key}":{json.dumps(record, separators=(",", ":"))}' for key, record in records.items()]

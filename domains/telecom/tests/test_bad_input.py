@@ -1,4 +1,4 @@
-"""Arguments that violate the tools' schemas: mode tau2 accepts them, as officially, and mode strict refuses them."""
+"""Arguments that violate the tools' schemas: mode tau2 accepts them, as in tau2-bench, and mode strict refuses them."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ class Access:
 
     @cached_property
     def _cookie(self) -> str:
-        """The cookie's value, a hash of the token. The name has a part of it, since all ports of a host share cookies."""
+        """The cookie's value: a hash of the token. The name contains it too, since ports of a host share cookies."""
         assert self.token is not None
         return hashlib.sha256(b"tau2-gym view " + self.token.encode()).hexdigest()
 

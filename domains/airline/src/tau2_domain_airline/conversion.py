@@ -9,10 +9,10 @@ R = TypeVar("R", bound=Record)
 
 
 def as_records(values: Sequence[Any], record: type[R]) -> list[R]:
-    """Build one record per object. Return the value unchanged if it contains anything but objects.
+    """Build one record per object. Return the value unchanged if it contains anything else.
 
     Arguments may reach a tool unvalidated, so `values` can be text or an object too. An unchanged value
-    is refused later, except by a tool that stores it (see the README's list of quirks).
+    is refused later, except by a tool that stores it (see "Kept for parity" in the README).
     """
     if all(isinstance(value, dict) for value in values):
         return [record.model_validate(value) for value in values]

@@ -12,7 +12,7 @@ BAG_PRICE = 50
 
 
 def quote(db: AirlineDB, wanted: FlightInfo, cabin: Cabin, travellers: int) -> ReservationFlight:
-    """Return a flight at its present fare. Raises ToolError if it cannot be booked or has too few seats."""
+    """Return a flight at its current fare. Raises ToolError if it cannot be booked or has too few seats."""
     flight = find_flight(reading(db), wanted.flight_number)
     offer = find_bookable_date(flight, wanted.date)
     place = f"{cabin} on flight {wanted.flight_number} on {wanted.date}"
@@ -31,5 +31,5 @@ def quote(db: AirlineDB, wanted: FlightInfo, cabin: Cabin, travellers: int) -> R
 
 
 def fare(flights: Sequence[ReservationFlight], travellers: int) -> int:
-    """Add up the flights for all travellers."""
+    """Return the price of the flights for all travellers, in dollars."""
     return sum(flight.price for flight in flights) * travellers

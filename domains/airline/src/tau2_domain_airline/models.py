@@ -1,4 +1,4 @@
-"""The records of the airline. The order of fields is the one in tool results."""
+"""The records of the airline. Tool results show the fields in this order."""
 
 from typing import Annotated, Literal
 
@@ -178,7 +178,7 @@ class Reservation(Record):
 
 
 class FlightInfo(Record):
-    """A flight as a tool's argument names it."""
+    """A flight as tools take it in an argument."""
 
     flight_number: str
     date: str
@@ -199,7 +199,7 @@ class DirectFlight(Record):
 
 
 class AirportCode(Record):
-    """An airport that we serve."""
+    """An airport that the airline serves."""
 
     iata: str
     city: str

@@ -8,7 +8,7 @@ from tau2_domain_airline.models import Payment, PaymentMethod, User
 
 
 def settle_change(user: User, payment_id: str, total: int) -> Payment | None:
-    """Charge what a change costs to one method, or refund it where `total` is negative.
+    """Charge the cost of a change to one payment method, or refund it if `total` is negative.
 
     The method is checked even if nothing is due. A gift card is charged before the payment is recorded, so a
     total that is not a whole number (possible only with unvalidated arguments) fails with the card already charged.
@@ -37,7 +37,7 @@ def check_booking(user: User, payments: Sequence[Payment], total: int) -> None:
 def charge_booking(user: User, payments: Sequence[Payment]) -> None:
     """Reduce gift cards and use up certificates, in the order of the payments.
 
-    A certificate that is named twice does not exist at its second use: the booking fails, after earlier payments.
+    A certificate that is named twice is gone at its second use: the booking fails, but earlier payments stay charged.
     """
     for payment in payments:
         method = _method(user, payment.payment_id)

@@ -37,12 +37,12 @@ _FEES: Mapping[str, Mapping[str, tuple[float, int]]] = {
 
 
 def kind(account: Mapping[str, Any]) -> Any:
-    """Return what sort of account it is; accounts opened lately name it otherwise than older ones."""
+    """Return the type of an account: `account_type` if the record has it, else `class`, as in older accounts."""
     return account["account_type"] if "account_type" in account else account.get("class")
 
 
 def may_open(account_type: str, accounts: Iterable[Mapping[str, Any]], now: datetime) -> bool:
-    """Tell whether a customer with these accounts may open one of a type."""
+    """Return whether a customer with these accounts may open one of this type."""
     accounts = list(accounts)
     if account_type == "savings":
         return _has_open(accounts, PERSONAL_CHECKING, 14, now)
@@ -65,7 +65,7 @@ def _has_open(accounts: Iterable[Mapping[str, Any]], kinds: tuple[str, ...], day
 
 
 def early_closure_fee(account: Mapping[str, Any], now: datetime) -> float:
-    """Return what closing an account costs now; 0 if nothing."""
+    """Return the fee for closing an account now, in dollars; 0 if there is none."""
     fee, window = _FEES.get(account.get("class", ""), {}).get(account.get("level", ""), (0.0, 0))
     age = age_in_days(account.get("date_opened"), now)
     return fee if age is not None and age < window else 0.0

@@ -1,4 +1,4 @@
-"""What can be drawn with a debit card in a day, by the level of its account."""
+"""The daily cash limits of debit cards, by the level of the account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +19,10 @@ _ATM = {
 
 
 def atm_limit(account: Mapping[str, Any]) -> int:
-    """Return the usual limit for an account. Raises Refusal if it has none."""
+    """Return the usual limit for an account, in dollars a day. Raises Refusal if it has none."""
     level = str(account.get("level", "")).lower()
     if "light green" in level:
-        raise Refusal("cards of this account cannot be used to draw cash")
+        raise Refusal("cards of this account cannot be used to withdraw cash")
     if level not in _ATM:
-        raise Refusal(f"no limit is known for a {account.get('level')!r}")
+        raise Refusal(f"no limit is known for accounts of the level {account.get('level')!r}")
     return _ATM[level]

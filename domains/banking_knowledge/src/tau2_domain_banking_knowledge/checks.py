@@ -1,4 +1,4 @@
-"""Checks that many tools begin with. Each raises Refusal."""
+"""Checks at the start of many tools. Each raises Refusal."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -51,7 +51,7 @@ def card_account_of(db: BankingDB, account_id: Any, user_id: Any) -> Row:
 
 
 def is_open(account: Mapping[str, Any]) -> bool:
-    """Tell whether a bank account is open."""
+    """Return whether a bank account is open."""
     return account.get("status") in OPEN_STATUSES
 
 

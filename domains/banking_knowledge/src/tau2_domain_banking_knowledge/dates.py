@@ -1,4 +1,4 @@
-"""Dates as the records hold them, seen from the day on which everything happens."""
+"""Dates in the format of the records, and their age on the day of the episode."""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +7,7 @@ DATE = "%m/%d/%Y"
 
 
 def age_in_days(date: Any, now: datetime) -> int | None:
-    """Return how many whole days have passed since a date; None if it is none."""
+    """Return how many whole days have passed since a date; None if it is not a valid date."""
     try:
         return (now - datetime.strptime(date, DATE)).days
     except (TypeError, ValueError):
@@ -15,7 +15,7 @@ def age_in_days(date: Any, now: datetime) -> int | None:
 
 
 def when(date: Any) -> datetime:
-    """Return a date with or without a time, for sorting; what is no date comes before all others."""
+    """Return a date with or without a time, for sorting; invalid dates come first."""
     for form in (f"{DATE} %H:%M:%S", DATE):
         try:
             return datetime.strptime(date, form)

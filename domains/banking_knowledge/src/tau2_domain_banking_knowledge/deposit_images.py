@@ -1,4 +1,4 @@
-"""What the cameras of the bank's machines have seen, for the few deposits that have images."""
+"""The images of deposits at the bank's machines, as text, for the few deposits that have any."""
 
 from collections.abc import Mapping
 

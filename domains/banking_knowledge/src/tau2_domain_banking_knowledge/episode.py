@@ -1,4 +1,4 @@
-"""What handlers are told about a task."""
+"""The options that handlers get from a task."""
 
 from typing import Any
 

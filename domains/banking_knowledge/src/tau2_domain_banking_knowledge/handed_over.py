@@ -1,4 +1,4 @@
-"""What the bank notes when the customer calls a tool that was handed over."""
+"""The log of the customer's calls of tools that were handed over."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tau2_domain_banking_knowledge.models import BankingDB
 
 
 def noted(db: BankingDB, tool: str, **arguments: Any) -> None:
-    """Refuse a tool that the customer was not given; else note its call, before its own checks, as officially."""
+    """Log a call of a tool before the tool's own checks, as tau2-bench does. Refuse a tool that was not handed over."""
     if not any(row.get("tool_name") == tool for row in rows(db, "user_discoverable_tools").values()):
         raise Refusal(f"you have not been given {tool}")
     seed = f"user_discoverable_tool_call:{tool}:{json.dumps(arguments, sort_keys=True)}"

@@ -1,4 +1,4 @@
-"""Identifiers: functions of a call's arguments, so that repeating a call meets its own record."""
+"""Identifiers: derived from a call's arguments, so that a repeated call finds the record of the first one."""
 
 from collections.abc import MutableMapping
 from hashlib import sha256
@@ -15,12 +15,12 @@ def digits(text: str, length: int) -> str:
 
 
 def joined(*parts: str) -> str:
-    """Return the seed of an id. Raises TypeError if a part is no text, as officially for some kinds of ids."""
+    """Return the seed of an id. Raises TypeError if a part is not text, as tau2-bench does for some kinds of ids."""
     return ":".join(parts)
 
 
 def put(table: MutableMapping[str, Row], record_id: str, record: dict[str, Any]) -> bool:
-    """Add a record unless its id is taken; tell whether it was added."""
+    """Add a record unless its id is taken; return whether it was added."""
     if record_id in table:
         return False
     table[record_id] = record

@@ -41,11 +41,11 @@ def select(db: BankingDB, table: str, constraints: str) -> Found:
     try:
         wanted = json.loads(constraints)
     except json.JSONDecodeError as error:
-        raise Refusal(f"the look-up cannot be read: {error}") from error
+        raise Refusal(f"the look-up is not valid JSON: {error}") from error
     if not isinstance(wanted, dict):
         raise Refusal("the look-up should be an object of fields and values")
     if any(name in wanted for name in _RESERVED):
-        raise Refusal(f"a look-up cannot be by {', '.join(_RESERVED)}")
+        raise Refusal(f"a look-up cannot use the fields {', '.join(_RESERVED)}")
     limit = wanted.pop("limit", None)
     found = [(key, row) for key, row in rows(db, table).items() if _fits(row, wanted)]
     return found[:limit] if limit else found
@@ -69,7 +69,7 @@ def find(db: BankingDB, table: str, field: str, value: Any) -> Found:
 
 
 def history(db: BankingDB, table: str, field: str, value: Any, *, nothing: str) -> str:
-    """Return what has been recorded of something, as text. A value that breaks the look-up is no refusal here."""
+    """Return the text of records whose field has a value, or `nothing`. A broken look-up is answered, not refused."""
     try:
         found = find(db, table, field, value)
     except Refusal as refusal:
@@ -78,7 +78,7 @@ def history(db: BankingDB, table: str, field: str, value: Any, *, nothing: str) 
 
 
 def exists(db: BankingDB, table: str, field: str, value: Any) -> bool:
-    """Tell whether a look-up finds something. A value that breaks it passes too, as officially."""
+    """Return whether a look-up finds something; True for a value that breaks it, as in tau2-bench."""
     try:
         return bool(find(db, table, field, value))
     except Refusal:

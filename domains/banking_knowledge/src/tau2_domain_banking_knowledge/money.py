@@ -16,7 +16,7 @@ def parsed(value: Any) -> float:
 
 
 def balance(account: Mapping[str, Any]) -> float:
-    """Return what a bank account holds. Raises ValueError if that is no amount."""
+    """Return a bank account's balance, in dollars. Raises ValueError if it is not an amount."""
     return parsed(account["current_holdings"] if "current_holdings" in account else account.get("balance", 0))
 
 

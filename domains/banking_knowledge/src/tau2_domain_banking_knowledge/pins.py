@@ -1,4 +1,4 @@
-"""Rules for the digits of cards."""
+"""Rules for PINs and other digits of cards."""
 
 from tau2_core import Refusal
 
@@ -7,7 +7,7 @@ _WEAK = {sequence[start : start + 4] for sequence in _SEQUENCES for start in ran
 
 
 def check_digits(value: str, length: int, name: str) -> None:
-    """Refuse a text that is not made of so many digits."""
+    """Refuse a text that does not consist of `length` digits."""
     if not (value.isdigit() and len(value) == length):
         raise Refusal(f"{name} should have {length} digits")
 

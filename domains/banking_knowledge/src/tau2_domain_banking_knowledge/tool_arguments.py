@@ -1,4 +1,4 @@
-"""The arguments of hidden tools, which come as JSON text, and how such a tool is described."""
+"""The arguments of hidden tools, which are given as JSON text, and the description of such a tool."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from tau2_core import Refusal, Tool
 
 
 def read_arguments(arguments: str) -> Any:
-    """Return arguments that are given as JSON text. Raises Refusal if they are no JSON."""
+    """Return arguments that are given as JSON text. Raises Refusal if the text is not valid JSON."""
     try:
         return json.loads(arguments)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""The records of the task list and of the inbox. The order of fields is the one in tool results."""
+"""The records of the task list and of the inbox. Tool results show the fields in this order."""
 
 from typing import Literal
 

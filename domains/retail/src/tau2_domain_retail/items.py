@@ -19,21 +19,21 @@ def require_ordered(order: Order, item_ids: list[str]) -> None:
     """Raise ToolError if an id is named more often than the order contains it."""
     ordered = [item.item_id for item in order.items]
     for item_id in item_ids:
-        # `count` of the value itself, since a Counter would read a JSON object as counts.
+        # `count` of the list itself: `item_ids` may also be a JSON object, which a Counter would read as counts.
         if item_ids.count(item_id) > ordered.count(item_id):
-            raise ToolError(f"order {order.order_id!r} does not hold item {item_id!r} as often as it is named")
+            raise ToolError(f"order {order.order_id!r} contains item {item_id!r} fewer times than it is named")
 
 
 def plan_swaps(db: RetailDB, order: Order, item_ids: list[str], new_item_ids: list[str]) -> list[Swap]:
     """Pair each item with its new variant: of the same product, and available."""
     require_ordered(order, item_ids)
     if len(item_ids) != len(new_item_ids):
-        raise ToolError(f"{len(item_ids)} items cannot be matched with {len(new_item_ids)} new ones: name one for each")
+        raise ToolError(f"{len(item_ids)} items cannot be paired with {len(new_item_ids)} new ones: name one for each")
     return [_swap(db, order, old_id, new_id) for old_id, new_id in zip(item_ids, new_item_ids, strict=True)]
 
 
 def price_difference(swaps: list[Swap]) -> float:
-    """Return the difference in price, in unrounded dollars; the int 0 without exchanges."""
+    """Return the difference in price, in unrounded dollars; the int 0 if there are no swaps."""
     total: float = 0
     # Not `sum`: since Python 3.12 it compensates rounding errors and gives other digits.
     for item, variant in swaps:
@@ -46,7 +46,7 @@ def find_item(order: Order, item_id: str) -> OrderItem:
     for item in order.items:
         if item.item_id == item_id:
             return item
-    raise ToolError(f"order {order.order_id!r} does not hold item {item_id!r}")
+    raise ToolError(f"order {order.order_id!r} does not contain item {item_id!r}")
 
 
 def _swap(db: RetailDB, order: Order, old_id: str, new_id: str) -> Swap:

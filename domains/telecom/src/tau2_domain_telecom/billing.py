@@ -12,7 +12,7 @@ DUE_AFTER = timedelta(days=14)  # from the day of issue, which is the first of t
 
 
 class Cycle(NamedTuple):
-    """A month, first and last day."""
+    """The first and the last day of a month."""
 
     start: date
     end: date
@@ -56,7 +56,7 @@ def overdue_bill(bill_id: str, customer_id: str, line_id: str, plan: Plan, today
 
 
 def store(db: TelecomDB, bill: Bill) -> None:
-    """Put a bill into the database and on its customer's account."""
+    """Add a bill to the database and to its customer's account."""
     find_customer(db, bill.customer_id).bill_ids.append(bill.bill_id)
     db.bills.append(bill)
 
@@ -81,7 +81,7 @@ def check_nothing_overdue(db: TelecomDB, customer_id: str) -> None:
     """Raise ToolError if a customer has an overdue bill, or one that does not exist."""
     for bill in find_bills_of(db, find_customer(db, customer_id)):
         if bill.status == "Overdue":
-            raise ToolError(f"customer {customer_id!r} has an overdue bill already: {bill.bill_id}")
+            raise ToolError(f"customer {customer_id!r} already has an overdue bill: {bill.bill_id}")
 
 
 def _add(bill: Bill, description: str, amount: float, day: date) -> None:

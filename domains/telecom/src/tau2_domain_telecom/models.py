@@ -1,4 +1,4 @@
-"""The carrier's records. The order of fields is the one in tool results."""
+"""The carrier's records. Tool results show the fields in this order."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -39,7 +39,7 @@ class Device(StrictRecord):
 
 
 class Line(StrictRecord):
-    """A phone number with its plan, its device and its usage in the present cycle."""
+    """A phone number with its plan, its device and its usage in the current cycle."""
 
     line_id: str
     phone_number: str
@@ -56,7 +56,7 @@ class Line(StrictRecord):
 
 
 class LineItem(StrictRecord):
-    """One position of a bill; a negative amount is a credit."""
+    """One item of a bill; a negative amount is a credit."""
 
     description: str
     amount: float

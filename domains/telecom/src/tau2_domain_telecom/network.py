@@ -12,8 +12,8 @@ _ONLY: Mapping[NetworkMode, Technology] = {"4g_only": "4G", "3g_only": "3G", "2g
 def search_network(db: PhoneDB) -> None:
     """Register with the best network that SIM, settings and line allow.
 
-    Data switch, roaming, allowance, VPN and Wi-Fi do not matter here. Results are stored step by step, since
-    unreadable APN settings fail the search halfway, and the changes up to then remain.
+    The data switch, roaming, allowance, VPN and Wi-Fi do not matter here. Results are stored step by step, because
+    unreadable APN settings make the search fail halfway, and the changes made until then remain.
     """
     device, surroundings = db.device, reading(db).surroundings
     if device.effective_sim() == "active":

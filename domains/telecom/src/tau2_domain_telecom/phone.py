@@ -84,12 +84,12 @@ class Handset(StrictRecord):
     vpn_connected: bool = False
     vpn_details: VpnDetails | None = None
     app_statuses: dict[str, AppStatus] = Field(default_factory=_installed_apps)
-    # Officially the default VPN server is an object outside the database that `break_vpn` changes permanently; here it
-    # is a field of this world's phone, left out of results and hashes.
+    # In tau2-bench the default VPN server is an object outside the database that `break_vpn` changes permanently. Here
+    # it is a field of this world's phone, left out of results and hashes.
     vpn_server_spoiled: bool = Field(default=False, exclude=True)
 
     def effective_sim(self) -> SimStatus:
-        """Return the effective state of the SIM card: out of its tray it is missing, even if it is locked."""
+        """Return the effective state of the SIM card: one out of its tray is missing, even if it is locked."""
         return "missing" if self.sim_card_missing else self.sim_card_status
 
     def apn(self) -> ApnSettings:

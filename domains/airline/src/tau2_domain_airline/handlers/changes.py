@@ -51,7 +51,7 @@ def update_reservation_flights(
 
 
 def update_reservation_passengers(db: AirlineDB, reservation_id: str, passengers: list[dict[str, Any]]) -> Reservation:
-    """Replace the passengers by the same number of others."""
+    """Replace the passengers with the same number of others."""
     travellers = as_records(passengers, Passenger)
     reservation = find_reservation(db, reservation_id)
     if len(travellers) != len(reservation.passengers):
@@ -63,7 +63,7 @@ def update_reservation_passengers(db: AirlineDB, reservation_id: str, passengers
 
 
 def _kept(reservation: Reservation, cabin: Cabin) -> dict[tuple[str, str], ReservationFlight]:
-    """Return the reservation's flights by number and date: in an unchanged cabin they keep price and seat."""
+    """Return the flights that keep price and seat, by number and date: all of them in an unchanged cabin, else none."""
     if cabin != reservation.cabin:
         return {}
     # Of duplicates, the first counts.

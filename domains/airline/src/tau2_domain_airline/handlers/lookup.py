@@ -1,4 +1,4 @@
-"""Look up a user, a reservation, a flight's status, the airports."""
+"""Look up a user, a reservation, a flight's status, or the airports."""
 
 from tau2_domain_airline.airports import AIRPORTS
 from tau2_domain_airline.finding import find_date, find_flight, find_reservation, find_user
@@ -16,7 +16,7 @@ def get_reservation_details(db: AirlineDB, reservation_id: str) -> Reservation:
 
 
 def get_flight_status(db: AirlineDB, flight_number: str, date: str) -> str:
-    """Name the status of a flight on a date."""
+    """Return the status of a flight on a date."""
     return find_date(find_flight(db, flight_number), date).status
 
 

@@ -1,1 +1,1 @@
-"""The tools' handlers: one module a subject, one function a tool."""
+"""The tools' handlers: one module per subject, one function per tool."""

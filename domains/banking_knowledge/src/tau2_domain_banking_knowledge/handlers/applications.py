@@ -25,7 +25,7 @@ def apply_for_credit_card(
         "date": TODAY,
     }
     if not put(db.credit_card_applications.data, application_id, application):
-        raise Refusal("you have applied for this card already")
+        raise Refusal("you have already applied for this card")
     return f"You have applied for the {card_type}."
 
 
@@ -39,8 +39,8 @@ def submit_referral(db: BankingDB, user_id: str, account_type: str) -> str:
         "date": TODAY,
     }
     if not put(db.referrals.data, referral_id, referral):
-        raise Refusal("you have made this referral already")
-    return f"Your referral is noted: {referral_id}."
+        raise Refusal("you have already made this referral")
+    return f"Your referral is recorded: {referral_id}."
 
 
 def submit_transaction(
@@ -62,5 +62,5 @@ def submit_transaction(
         "rewards_earned": f"{points} points",
     }
     if not put(db.credit_card_transaction_history.data, transaction_id, transaction):
-        raise Refusal("you have made this payment already")
+        raise Refusal("you have already made this payment")
     return f"You have paid {cents(amount)}: {transaction_id}."

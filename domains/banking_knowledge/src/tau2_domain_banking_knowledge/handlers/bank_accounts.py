@@ -23,12 +23,12 @@ SAVINGS_CREDITS = {
 def open_bank_account_4821(
     db: BankingDB, user_id: str, account_type: str, account_class: str, *, context: Context
 ) -> str:
-    """Open an account. Its record lacks `class` and `level`, so that some tools do not take it, as officially."""
+    """Open an account. Its record lacks `class` and `level`, so some tools do not accept it, as in tau2-bench."""
     need(user_id=user_id, account_type=account_type, account_class=account_class)
     one_of(account_type, ACCOUNT_TYPES, "account_type")
     own = [row for row in rows(db, "accounts").values() if row.get("user_id") == user_id]
     if not may_open(account_type, own, context.now):
-        raise Refusal(f"customer {user_id} cannot open a {account_type} account at present")
+        raise Refusal(f"customer {user_id} cannot open a {account_type} account at the moment")
     account_id = digits(f"account:{user_id}:{account_type}:{account_class}", 16)
     account = {
         "account_id": account_id,
@@ -40,7 +40,7 @@ def open_bank_account_4821(
         "date_opened": TODAY,
     }
     if not put(db.accounts.data, account_id, account):
-        raise Refusal("the customer has this account already")
+        raise Refusal("the customer already has this account")
     return f"Account {account_id} is open and holds $0.00."
 
 
@@ -55,13 +55,13 @@ def close_bank_account_7392(
     need(account_id=account_id)
     account = record(db.accounts.data, account_id, "account")
     if account.get("status") == "CLOSED":
-        raise Refusal(f"account {account_id} is closed already")
+        raise Refusal(f"account {account_id} is already closed")
     fee = 0.0 if waive_early_closure_fee else early_closure_fee(account, context.now)
     held = balance(account)
     if fee and held < fee:
-        raise Refusal(f"closing the account early costs {cents(fee)}, and it holds {cents(held)}")
+        raise Refusal(f"closing the account early costs {cents(fee)}, but it holds only {cents(held)}")
     if held - fee != 0:
-        raise Refusal(f"the account holds {cents(held)}; it has to be empty, apart from a fee of {cents(fee)}")
+        raise Refusal(f"the account holds {cents(held)}; it must be empty, apart from a fee of {cents(fee)}")
     account |= {
         "status": "CLOSED",
         "date_closed": TODAY,
@@ -82,7 +82,7 @@ def get_all_user_accounts_by_user_id_3847(db: BankingDB, user_id: str) -> str:
 def transfer_funds_between_bank_accounts_7291(
     db: BankingDB, source_account_id: str, destination_account_id: str, amount: float
 ) -> str:
-    """Move money. Whose accounts they are plays no part."""
+    """Move money between any two open accounts; their owners are not checked."""
     need(source_account_id=source_account_id, destination_account_id=destination_account_id)
     moved = positive_number(amount, "amount")
     if source_account_id == destination_account_id:
@@ -97,42 +97,42 @@ def transfer_funds_between_bank_accounts_7291(
     left, grown = held - moved, balance(destination) + moved
     source["current_holdings"] = dollars(left)
     destination["current_holdings"] = dollars(grown)
-    return f"{cents(moved)} is moved. The source holds {cents(left)}, the destination {cents(grown)}."
+    return f"{cents(moved)} was moved. The source now holds {cents(left)}, the destination {cents(grown)}."
 
 
 def apply_checking_account_credit_5829(db: BankingDB, account_id: str, amount: float, credit_type: str) -> str:
-    credit = _checked(account_id, amount, credit_type, CHECKING_CREDITS)
+    credit = _credit_amount(account_id, amount, credit_type, CHECKING_CREDITS)
     account = record(db.accounts.data, account_id, "account")
     if str(account.get("class", "")).lower() != "checking":
-        raise Refusal(f"account {account_id} is no checking account")
+        raise Refusal(f"account {account_id} is not a checking account")
     open_account(account, account_id)
     held = balance(account)
     account["current_holdings"] = dollars(held + credit)
-    transaction_id = _credited(db, "checking_credit", account_id, credit_type, CHECKING_CREDITS[credit_type], credit)
-    return _told(transaction_id, credit, held)
+    transaction_id = _add_credit(db, "checking_credit", account_id, credit_type, CHECKING_CREDITS[credit_type], credit)
+    return _credit_text(transaction_id, credit, held)
 
 
 def apply_savings_account_credit_6831(db: BankingDB, account_id: str, amount: float, credit_type: str) -> str:
-    credit = _checked(account_id, amount, credit_type, SAVINGS_CREDITS)
+    credit = _credit_amount(account_id, amount, credit_type, SAVINGS_CREDITS)
     account = record(db.accounts.data, account_id, "account")
     if str(account.get("class", "")).lower() not in ("saving", "savings"):
-        raise Refusal(f"account {account_id} is no savings account")
+        raise Refusal(f"account {account_id} is not a savings account")
     open_account(account, account_id)
     held = balance(account)
     account["current_holdings"] = cents(held + credit)
-    transaction_id = _credited(db, "savings_credit", account_id, credit_type, SAVINGS_CREDITS[credit_type], credit)
-    return _told(transaction_id, credit, held)
+    transaction_id = _add_credit(db, "savings_credit", account_id, credit_type, SAVINGS_CREDITS[credit_type], credit)
+    return _credit_text(transaction_id, credit, held)
 
 
-def _checked(account_id: str, amount: float, credit_type: str, allowed: dict[str, str]) -> float:
+def _credit_amount(account_id: str, amount: float, credit_type: str, allowed: dict[str, str]) -> float:
     need(account_id=account_id, credit_type=credit_type)
     credit = positive_number(amount, "amount")
     one_of(credit_type, allowed, "credit_type")
     return credit
 
 
-def _credited(db: BankingDB, seed: str, account_id: str, kind: str, words: str, amount: float) -> str:
-    """Write a credit into the account's history; an equal one is replaced, as officially."""
+def _add_credit(db: BankingDB, seed: str, account_id: str, kind: str, words: str, amount: float) -> str:
+    """Write a credit into the account's history; an equal one is replaced, as in tau2-bench."""
     transaction_id = f"txn_{digits(f'{seed}:{account_id}:{kind}:{amount}:{TODAY}', 16)}"
     credit: dict[str, Any] = {
         "transaction_id": transaction_id,
@@ -147,9 +147,9 @@ def _credited(db: BankingDB, seed: str, account_id: str, kind: str, words: str, 
     return transaction_id
 
 
-def _told(transaction_id: str, amount: float, held: float) -> str:
+def _credit_text(transaction_id: str, amount: float, held: float) -> str:
     return (
-        f"A credit of {cents(amount)} is given: {transaction_id}. The account held {cents(held)} and now holds "
+        f"A credit of {cents(amount)} was applied: {transaction_id}. The account held {cents(held)} and now holds "
         f"{cents(held + amount)}."
     )
 
@@ -162,7 +162,7 @@ def submit_interest_discrepancy_report_7294(
     actual_apy: float,
     amount_difference: float,
 ) -> str:
-    """Take a report. It is stored nowhere, as officially."""
+    """Confirm a report without storing it, as in tau2-bench."""
     need(account_id=account_id, user_id=user_id)
     given(expected_apy=expected_apy, actual_apy=actual_apy, amount_difference=amount_difference)
     expected, actual = number(expected_apy, "expected_apy"), number(actual_apy, "actual_apy")
@@ -171,8 +171,8 @@ def submit_interest_discrepancy_report_7294(
     record(rows(db, "users"), user_id, "customer")
     seed = f"interest_report:{account_id}:{user_id}:{expected}:{actual}:{TODAY}"
     return (
-        f"Report IDR_{digits(seed, 16)} is filed: {round(expected - actual, 4)} percentage points, which make "
-        f"{cents(difference)}."
+        f"Report IDR_{digits(seed, 16)} is filed: a difference of {round(expected - actual, 4)} percentage points, or "
+        f"{cents(difference)} dollars."
     )
 
 

@@ -39,7 +39,7 @@ def file_credit_card_transaction_dispute_4829(
     eligible_for_provisional_credit: bool,
     partial_refund_amount: float | None = None,
 ) -> str:
-    """File a dispute. An amount that is no number fails only after the dispute is stored, as officially."""
+    """File a dispute. An amount that is not a number fails only after the dispute is stored, as in tau2-bench."""
     need(transaction_id=transaction_id, user_id=user_id)
     one_of(card_action, CARD_ACTIONS, "card_action")
     one_of(dispute_reason, REASONS, "dispute_reason")
@@ -69,8 +69,8 @@ def file_credit_card_transaction_dispute_4829(
         "status": "SUBMITTED",
     }
     if not put(db.transaction_disputes.data, dispute_id, dispute):
-        raise Refusal("this transaction is disputed already")
-    part = f" over {cents(partial_refund_amount)}" if partial_refund_amount else ""
+        raise Refusal("this transaction is already disputed")
+    part = f" for {cents(partial_refund_amount)}" if partial_refund_amount else ""
     return f"Dispute {dispute_id} about transaction {transaction_id}{part} is filed."
 
 

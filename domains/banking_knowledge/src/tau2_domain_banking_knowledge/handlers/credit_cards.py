@@ -34,7 +34,7 @@ FLAG_TYPES = ("annual_fee_waived", "promotional_apr", "rewards_bonus", "other")
 FLAG_REASONS = ("retention_offer", "loyalty_benefit", "promotional", "error_correction", "other")
 
 
-def _known(db: BankingDB, credit_card_account_id: str) -> None:
+def _require_account(db: BankingDB, credit_card_account_id: str) -> None:
     if not exists(db, "credit_card_accounts", "account_id", credit_card_account_id):
         raise Refusal(f"there is no credit card account {credit_card_account_id!r}")
 
@@ -54,7 +54,7 @@ def order_replacement_credit_card_7291(
     reason: str,
     expedited_shipping: bool = False,
 ) -> str:
-    """Order a card and close the old account. Whose account it is plays no part."""
+    """Order a card and close the old account; the account's owner is not checked."""
     need(
         credit_card_account_id=credit_card_account_id,
         user_id=user_id,
@@ -62,7 +62,7 @@ def order_replacement_credit_card_7291(
         reason=reason,
     )
     one_of(reason, REPLACEMENT_REASONS, "reason")
-    _known(db, credit_card_account_id)
+    _require_account(db, credit_card_account_id)
     order_id = f"ccord_{digits(f'credit_card_order:{credit_card_account_id}:{user_id}:{reason}', 12)}"
     order = {
         "order_id": order_id,
@@ -76,7 +76,7 @@ def order_replacement_credit_card_7291(
         "old_card_cancelled": True,
     }
     if not put(db.credit_card_orders.data, order_id, order):
-        raise Refusal("this replacement has been ordered already")
+        raise Refusal("this replacement has already been ordered")
     accounts = db.credit_card_accounts.data
     if credit_card_account_id in accounts:
         accounts[credit_card_account_id] |= {"status": "CLOSED", "closed_date": TODAY}
@@ -84,7 +84,7 @@ def order_replacement_credit_card_7291(
 
 
 def get_pending_replacement_orders_5765(db: BankingDB, credit_card_account_id: str) -> str:
-    """List orders of every status, as officially."""
+    """List orders of every status, as in tau2-bench."""
     need(credit_card_account_id=credit_card_account_id)
     return history(
         db,
@@ -98,7 +98,7 @@ def get_pending_replacement_orders_5765(db: BankingDB, credit_card_account_id: s
 def log_credit_card_closure_reason_4521(
     db: BankingDB, credit_card_account_id: str, user_id: str, closure_reason: str
 ) -> str:
-    """Note a reason. If one is noted already, it stays, and the answer is the same, as officially."""
+    """Log a reason. If one is already logged, it stays, and the result is the same, as in tau2-bench."""
     need(credit_card_account_id=credit_card_account_id, user_id=user_id, closure_reason=closure_reason)
     one_of(closure_reason, CLOSURE_REASONS, "closure_reason")
     record_id = f"clsr_{digits(f'closure_reason:{credit_card_account_id}:{user_id}', 12)}"
@@ -111,7 +111,7 @@ def log_credit_card_closure_reason_4521(
         "status": "LOGGED",
     }
     put(db.credit_card_closure_reasons.data, record_id, noted)
-    return f"The reason {closure_reason} is noted for {credit_card_account_id}."
+    return f"The reason {closure_reason} is recorded for {credit_card_account_id}."
 
 
 def get_closure_reason_history_8293(db: BankingDB, credit_card_account_id: str) -> str:
@@ -121,19 +121,19 @@ def get_closure_reason_history_8293(db: BankingDB, credit_card_account_id: str) 
         "credit_card_closure_reasons",
         "credit_card_account_id",
         credit_card_account_id,
-        nothing=f"No reason is noted for {credit_card_account_id}.",
+        nothing=f"No reason is recorded for {credit_card_account_id}.",
     )
 
 
 def apply_statement_credit_8472(
     db: BankingDB, user_id: str, credit_card_account_id: str, amount: float, reason: str
 ) -> str:
-    """Credit an amount. The account is no part of the id, and its balance stays, as officially."""
+    """Record a credit. The account is not part of its id, and the balance does not change, as in tau2-bench."""
     need(user_id=user_id, credit_card_account_id=credit_card_account_id, reason=reason)
     given(amount=amount)
     positive(amount, "amount")
     one_of(reason, CREDIT_REASONS, "reason")
-    _known(db, credit_card_account_id)
+    _require_account(db, credit_card_account_id)
     seed = joined("transaction", user_id, "STATEMENT_CREDIT", reason, cents(amount), "Statement Credit")
     transaction_id = f"txn_{digits(seed, 12)}"
     credit = {
@@ -150,8 +150,8 @@ def apply_statement_credit_8472(
         "credit_reason": reason,
     }
     if not put(db.credit_card_transaction_history.data, transaction_id, credit):
-        raise Refusal("the same credit has been given already")
-    return f"A credit of ${cents(amount)} is given: {transaction_id}."
+        raise Refusal("the same credit has already been applied")
+    return f"A credit of ${cents(amount)} was applied: {transaction_id}."
 
 
 def apply_credit_card_account_flag_6147(
@@ -166,7 +166,7 @@ def apply_credit_card_account_flag_6147(
     )
     one_of(flag_type, FLAG_TYPES, "flag_type")
     one_of(reason, FLAG_REASONS, "reason")
-    _known(db, credit_card_account_id)
+    _require_account(db, credit_card_account_id)
     flag_id = f"ccflag_{digits(f'account_flag:{credit_card_account_id}:{flag_type}:{expiration_date}', 12)}"
     flag = {
         "flag_id": flag_id,
@@ -180,14 +180,14 @@ def apply_credit_card_account_flag_6147(
         "status": "ACTIVE",
     }
     if not put(db.credit_card_account_flags.data, flag_id, flag):
-        raise Refusal("the account has this flag already")
+        raise Refusal("the account already has this flag")
     return f"The account is flagged: {flag_id}."
 
 
 def close_credit_card_account_7834(db: BankingDB, credit_card_account_id: str, user_id: str) -> str:
     """Close an account, whatever its balance, owner or status."""
     need(credit_card_account_id=credit_card_account_id, user_id=user_id)
-    _known(db, credit_card_account_id)
+    _require_account(db, credit_card_account_id)
     row = record(db.credit_card_accounts.data, credit_card_account_id, "credit card account")
     row |= {"status": "CLOSED", "closed_date": TODAY, "closed_by": user_id}
     return f"The credit card account {credit_card_account_id} is closed."
@@ -201,7 +201,7 @@ def pay_credit_card_from_checking_9182(
     account = record(db.accounts.data, checking_account_id, "account")
     owned_by(account, user_id, "account")
     if account.get("class") != "checking":
-        raise Refusal(f"account {checking_account_id} is no checking account")
+        raise Refusal(f"account {checking_account_id} is not a checking account")
     held = balance(account)
     if paid > held:
         raise Refusal(f"account {checking_account_id} holds less than {cents(paid)}")
@@ -215,6 +215,6 @@ def pay_credit_card_from_checking_9182(
     account["current_holdings"] = cents(held - paid)
     card["current_balance"] = dollars(owed - paid)
     return (
-        f"{cents(paid)} is paid. The checking account holds {cents(held - paid)}; the card's balance is "
+        f"{cents(paid)} was paid. The checking account now holds {cents(held - paid)}; the card's balance is "
         f"{cents(owed - paid)}."
     )

@@ -1,4 +1,4 @@
-"""Credit limits: asking for a higher one, the payments that speak for it, and the decision."""
+"""Credit limits: requests for a higher one, the payment history that they depend on, and the decision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,8 +48,8 @@ def submit_credit_limit_increase_request_7392(
         "status": "PENDING",
     }
     if not put(db.credit_limit_increase_requests.data, request_id, request):
-        raise Refusal("the same increase has been requested already")
-    return f"The request is noted: {request_id}."
+        raise Refusal("the same increase has already been requested")
+    return f"The request is recorded: {request_id}."
 
 
 def get_credit_limit_increase_history_4829(db: BankingDB, credit_card_account_id: str) -> str:
@@ -64,7 +64,7 @@ def get_credit_limit_increase_history_4829(db: BankingDB, credit_card_account_id
 
 
 def get_payment_history_6183(db: BankingDB, credit_card_account_id: str, months: int) -> str:
-    """List the last payments. Dates are sorted as text, and `months` limits entries, as officially."""
+    """List the last payments. Dates are sorted as text, and `months` limits entries, as in tau2-bench."""
     need(credit_card_account_id=credit_card_account_id)
     wanted = int(number(months, "months"))
     positive(wanted, "months")
@@ -84,11 +84,11 @@ def get_payment_history_6183(db: BankingDB, credit_card_account_id: str, months:
 def approve_credit_limit_increase_5847(
     db: BankingDB, credit_card_account_id: str, user_id: str, new_credit_limit: int
 ) -> str:
-    """Set a limit. A pending request is not closed; one of the same amount takes the place of the approval."""
+    """Set a limit. A pending request stays open; if it is for the same amount, the approval is not recorded."""
     need(credit_card_account_id=credit_card_account_id, user_id=user_id)
     given(new_credit_limit=new_credit_limit)
     account = card_account_of(db, credit_card_account_id, user_id)
-    _refuse_hindrances(db, credit_card_account_id, user_id, account)
+    _refuse_if_ineligible(db, credit_card_account_id, user_id, account)
     try:
         old = parsed(account.get("credit_limit"))
     except ValueError:
@@ -110,11 +110,11 @@ def approve_credit_limit_increase_5847(
     return f"The limit was {cents(old)} and is now {cents(new)}, which is {cents(new - old)} more."
 
 
-def _refuse_hindrances(db: BankingDB, account_id: str, user_id: str, account: Mapping[str, Any]) -> None:
+def _refuse_if_ineligible(db: BankingDB, account_id: str, user_id: str, account: Mapping[str, Any]) -> None:
     disputes = rows(db, "transaction_disputes").values()
     orders = rows(db, "credit_card_orders").values()
     if any(row.get("user_id") == user_id and row.get("status") in OPEN_DISPUTES for row in disputes):
-        raise Refusal("the customer has a dispute that is not decided")
+        raise Refusal("the customer has an open dispute")
     if any(row.get("credit_card_account_id") == account_id and row.get("status") in OPEN_ORDERS for row in orders):
         raise Refusal("a replacement of the card is on its way")
     if str(account.get("account_status", "")).upper() in BAD_STANDING:
@@ -124,7 +124,7 @@ def _refuse_hindrances(db: BankingDB, account_id: str, user_id: str, account: Ma
 def deny_credit_limit_increase_5848(
     db: BankingDB, credit_card_account_id: str, user_id: str, denial_reason: str
 ) -> str:
-    """Note a denial. Whose account it is plays no part, and a pending request is not closed."""
+    """Record a denial. The account's owner is not checked, and a pending request stays open."""
     need(credit_card_account_id=credit_card_account_id, user_id=user_id, denial_reason=denial_reason)
     one_of(denial_reason, DENIAL_REASONS, "denial_reason")
     record(db.credit_card_accounts.data, credit_card_account_id, "credit card account")

@@ -51,7 +51,7 @@ def log_verification(
     date_of_birth: str,
     time_verified: str,
 ) -> str:
-    """Record a verification as it is told; nothing is compared with the customer's record."""
+    """Record a verification as given; nothing is compared with the customer's record."""
     written = {
         "name": name,
         "user_id": user_id,
@@ -63,5 +63,5 @@ def log_verification(
     }
     when = time_verified.replace(" ", "_").replace(":", "").replace("-", "")
     if not put(db.verification_history.data, f"{user_id}_{when}", written):
-        raise Refusal("this verification has been logged already")
+        raise Refusal("this verification has already been logged")
     return f"The verification of {name} (customer {user_id}) at {time_verified} is logged."

@@ -1,4 +1,4 @@
-"""Look-ups that tasks may make; no tool."""
+"""Look-ups that tasks may make. They are not a tool."""
 
 from tau2_domain_banking_knowledge.listing import select, text
 from tau2_domain_banking_knowledge.models import BankingDB

@@ -19,40 +19,40 @@ REISSUED = ("expired", "damaged", "upgrade", "bank_reissue")
 def activate_debit_card_8291(
     db: BankingDB, card_id: str, last_4_digits: str, expiration_date: str, cvv: str, pin: str
 ) -> str:
-    _activated(db, card_id, last_4_digits, expiration_date, cvv, pin, FIRST)
+    _activate(db, card_id, last_4_digits, expiration_date, cvv, pin, FIRST)
     others = {
         "status": "DEACTIVATED",
         "deactivated_date": TODAY,
         "deactivation_reason": "New card activated",
     }
-    return _others_ended(db, card_id, others)
+    return _end_other_cards(db, card_id, others)
 
 
 def activate_debit_card_8292(
     db: BankingDB, card_id: str, last_4_digits: str, expiration_date: str, cvv: str, pin: str
 ) -> str:
-    why = _activated(db, card_id, last_4_digits, expiration_date, cvv, pin, REPLACED)
+    why = _activate(db, card_id, last_4_digits, expiration_date, cvv, pin, REPLACED)
     others = {
         "status": "DEACTIVATED",
         "deactivated_date": TODAY,
         "deactivation_reason": f"Replacement card activated ({why})",
     }
-    return _others_ended(db, card_id, others)
+    return _end_other_cards(db, card_id, others)
 
 
 def activate_debit_card_8293(
     db: BankingDB, card_id: str, last_4_digits: str, expiration_date: str, cvv: str, pin: str
 ) -> str:
-    why = _activated(db, card_id, last_4_digits, expiration_date, cvv, pin, REISSUED)
+    why = _activate(db, card_id, last_4_digits, expiration_date, cvv, pin, REISSUED)
     others = {
         "status": "GRACE_PERIOD",
         "grace_period_ends": TODAY,
         "deactivation_reason": f"Reissued card activated ({why})",
     }
-    return _others_ended(db, card_id, others)
+    return _end_other_cards(db, card_id, others)
 
 
-def _activated(
+def _activate(
     db: BankingDB,
     card_id: str,
     last_4_digits: str,
@@ -61,7 +61,7 @@ def _activated(
     pin: str,
     issued_for: Collection[str],
 ) -> str:
-    """Activate a card and return why it was issued. Expiration date and CVV are not compared, as officially."""
+    """Activate a card and return why it was issued. Expiration date and CVV are not compared, as in tau2-bench."""
     need(card_id=card_id, last_4_digits=last_4_digits, expiration_date=expiration_date, cvv=cvv, pin=pin)
     check_pin(pin)
     check_digits(cvv, 3, "the CVV")
@@ -69,9 +69,9 @@ def _activated(
     card = record(db.debit_cards.data, card_id, "debit card")
     why: str = card.get("issue_reason", "new_account")
     if why not in issued_for:
-        raise Refusal(f"this tool is not for a card that was issued for {why!r}")
+        raise Refusal(f"this tool is not for cards with the issue reason {why!r}")
     if card.get("status") == "ACTIVE":
-        raise Refusal(f"card {card_id} is active already")
+        raise Refusal(f"card {card_id} is already active")
     if card.get("status") != "PENDING":
         raise Refusal(f"card {card_id} cannot be activated: its status is {card.get('status')!r}")
     if card.get("last_4_digits") != last_4_digits:
@@ -83,7 +83,7 @@ def _activated(
     return why
 
 
-def _others_ended(db: BankingDB, card_id: str, changes: dict[str, Any]) -> str:
+def _end_other_cards(db: BankingDB, card_id: str, changes: dict[str, Any]) -> str:
     account_id = rows(db, "debit_cards")[card_id].get("account_id")
     active = [
         other

@@ -55,7 +55,7 @@ def file_debit_card_transaction_dispute_6281(
     customer_max_liability_amount: float,
     card_action: str,
 ) -> str:
-    """File a dispute as it is told; nothing is looked up."""
+    """File a dispute as given; nothing is looked up."""
     need(
         transaction_id=transaction_id,
         account_id=account_id,
@@ -110,8 +110,8 @@ def file_debit_card_transaction_dispute_6281(
         "status": "OPEN",
     }
     if not put(db.debit_card_disputes.data, dispute_id, dispute):
-        raise Refusal("this transaction is disputed already")
-    told = [f"Dispute {dispute_id} about transaction {transaction_id} over {cents(disputed_amount)} is filed."]
+        raise Refusal("this transaction is already disputed")
+    told = [f"Dispute {dispute_id} about transaction {transaction_id} for {cents(disputed_amount)} is filed."]
     if pin_compromised == "yes_shared":
         told.append("Note that the customer has shared the PIN, which may make the customer liable.")
     if fraud and disputed_amount > POLICE_FROM and not police_report_filed:
@@ -135,7 +135,7 @@ def get_atm_deposit_images_8473(db: BankingDB, transaction_id: str) -> str:
     row = record(rows(db, "bank_account_transaction_history"), transaction_id, "transaction")
     words = str(row.get("description", ""))
     if row.get("type") != "atm_deposit":
-        raise Refusal(f"transaction {transaction_id} is no deposit at a machine")
+        raise Refusal(f"transaction {transaction_id} is not a deposit at a machine")
     if not any(name in words.upper() for name in ("RHO-BANK", "RHOBANK")):
         raise Refusal("the machine is not one of this bank's")
     if transaction_id in IMAGES:

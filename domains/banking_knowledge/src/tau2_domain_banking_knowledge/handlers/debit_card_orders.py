@@ -27,8 +27,8 @@ def order_debit_card_5739(
     shipping_address: str,
     excess_replacement_fee: float | None = None,
 ) -> str:
-    """Order a card and take its fees from the account. Holdings with a dollar sign count as none, as officially."""
-    excess = _excess(excess_replacement_fee)
+    """Order a card and take its fees from the account. A balance with a dollar sign counts as 0, as in tau2-bench."""
+    excess = _excess_fee(excess_replacement_fee)
     delivery, design = number(delivery_fee, "delivery_fee"), number(design_fee, "design_fee")
     need(
         account_id=account_id,
@@ -41,7 +41,7 @@ def order_debit_card_5739(
     option, look = delivery_option.upper(), card_design.upper()
     one_of(option, DELIVERY, "delivery_option")
     one_of(look, DESIGNS, "card_design")
-    held, total = _affordable(db, account_id, user_id, delivery + design + excess)
+    held, total = _check_account(db, account_id, user_id, delivery + design + excess)
     order_id = f"dcord_{digits(f'debit_card_order:{account_id}:{user_id}:{option}', 12)}"
     order: dict[str, Any] = {
         "order_id": order_id,
@@ -60,7 +60,7 @@ def order_debit_card_5739(
     }
     issued_for = _issue_reason(db, account_id)
     if not put(db.debit_card_orders.data, order_id, order):
-        raise Refusal("this card has been ordered already")
+        raise Refusal("this card has already been ordered")
     told = ""
     if total > 0:
         db.accounts.data[account_id]["current_holdings"] = cents(held - total)
@@ -70,31 +70,31 @@ def order_debit_card_5739(
     return f"Card {card_id} is ordered: {order_id}.{told}"
 
 
-def _excess(fee: Any) -> float:
-    """Return the fee for replacing too often; what is no number is 0, a whole one, as officially."""
+def _excess_fee(fee: Any) -> float:
+    """Return the fee for too many replacements; the int 0 for anything but a number, as in tau2-bench."""
     try:
         return float(fee or 0.0)
     except (TypeError, ValueError):
         return 0
 
 
-def _affordable(db: BankingDB, account_id: str, user_id: str, total: float) -> tuple[float, float]:
-    """Return what the account holds, and the fees. Raises Refusal if it cannot get a card."""
+def _check_account(db: BankingDB, account_id: str, user_id: str, total: float) -> tuple[float, float]:
+    """Return the account's balance and the fees, in dollars. Raises Refusal if the account cannot get a card."""
     account = record(rows(db, "accounts"), account_id, "account")
     if account.get("class") != "checking" or account.get("status") != "OPEN":
-        raise Refusal(f"account {account_id} is no open checking account")
+        raise Refusal(f"account {account_id} is not an open checking account")
     owned_by(account, user_id, "account")
     try:
         held = float(str(account.get("current_holdings", "0")).replace(",", ""))
     except ValueError:
         held = 0.0
     if held < LEAST_HELD:
-        raise Refusal(f"the account has to hold {cents(LEAST_HELD)} at least")
+        raise Refusal(f"the account must hold at least {cents(LEAST_HELD)}")
     orders, cards = rows(db, "debit_card_orders").values(), rows(db, "debit_cards").values()
     if any(row.get("account_id") == account_id and row.get("status") == "PENDING" for row in orders):
-        raise Refusal("a card for this account has been ordered, and is on its way")
+        raise Refusal("a card for this account has already been ordered and is on its way")
     if any(row.get("account_id") == account_id and row.get("status") == "ACTIVE" for row in cards):
-        raise Refusal("the account has an active card")
+        raise Refusal("the account already has an active card")
     if total > 0 and held < total:
         raise Refusal(f"the fees of {cents(total)} are more than the account holds")
     return held, total
@@ -128,7 +128,7 @@ def _charge(db: BankingDB, account_id: str, order_id: str, delivery: float, desi
 
 
 def _issue(db: BankingDB, account_id: str, user_id: str, design: str, issued_for: str) -> str:
-    """Add a pending card; if there is one of the day already, it stays."""
+    """Add a pending card, unless one was already issued to this account and customer today; return its id."""
     card_id = f"dbc_{digits(f'debit_card:{account_id}:{user_id}:{TODAY}', 12)}"
     user = rows(db, "users").get(user_id)
     card = {
@@ -136,8 +136,8 @@ def _issue(db: BankingDB, account_id: str, user_id: str, design: str, issued_for
         "account_id": account_id,
         "user_id": user_id,
         "cardholder_name": user["name"].upper() if user else "CARDHOLDER",
-        "last_4_digits": _decimal(f"card_details:{card_id}:last4", 8, 4),
-        "cvv": _decimal(f"card_details:{card_id}:cvv", 6, 3),
+        "last_4_digits": _decimal_digits(f"card_details:{card_id}:last4", 8, 4),
+        "cvv": _decimal_digits(f"card_details:{card_id}:cvv", 6, 3),
         "status": "PENDING",
         "issue_date": TODAY,
         "expiration_date": EXPIRES,
@@ -148,6 +148,6 @@ def _issue(db: BankingDB, account_id: str, user_id: str, design: str, issued_for
     return card_id
 
 
-def _decimal(seed: str, length: int, wanted: int) -> str:
-    """Return the first decimal digits among the hexadecimal digits of a seed, with zeros in front if they are few."""
+def _decimal_digits(seed: str, length: int, wanted: int) -> str:
+    """Return the first `wanted` decimal digits of a seed's hexadecimal digest, padded with leading zeros."""
     return "".join(filter(str.isdecimal, digits(seed, length)))[:wanted].rjust(wanted, "0")

@@ -22,7 +22,7 @@ def _card(db: BankingDB, card_id: str) -> Row:
     return record(db.debit_cards.data, card_id, "debit card")
 
 
-def _active(card: Row, card_id: str) -> None:
+def _require_active(card: Row, card_id: str) -> None:
     if card.get("status") != "ACTIVE":
         raise Refusal(f"card {card_id} is not active: its status is {card.get('status')!r}")
 
@@ -51,8 +51,8 @@ def freeze_debit_card_3892(db: BankingDB, card_id: str) -> str:
     need(card_id=card_id)
     card = _card(db, card_id)
     if card.get("status") == "FROZEN":
-        raise Refusal(f"card {card_id} is frozen already")
-    _active(card, card_id)
+        raise Refusal(f"card {card_id} is already frozen")
+    _require_active(card, card_id)
     card |= {"status": "FROZEN", "frozen_date": TODAY}
     return f"Card {card_id} is frozen."
 
@@ -62,12 +62,12 @@ def unfreeze_debit_card_3893(db: BankingDB, card_id: str) -> str:
     card = _card(db, card_id)
     if card.get("status") != "FROZEN":
         raise Refusal(f"card {card_id} is not frozen")
-    _linked_open(db, card)
+    _require_open_account(db, card)
     card |= {"status": "ACTIVE", "unfrozen_date": TODAY}
     return f"Card {card_id} is active again."
 
 
-def _linked_open(db: BankingDB, card: Row) -> None:
+def _require_open_account(db: BankingDB, card: Row) -> None:
     account = rows(db, "accounts").get(card.get("account_id", ""))
     if account is not None and account.get("status") != "OPEN":
         raise Refusal("the account of this card is not open")
@@ -85,7 +85,7 @@ def clear_debit_card_fraud_alert_4892(db: BankingDB, card_id: str, reason: str) 
         if not card.get("fraud_alert_active"):
             raise Refusal(f"card {card_id} has no fraud alert")
         if card.get("alert_source") == "bank_initiated":
-            raise Refusal("the bank itself has set this alert; it cannot be cleared so")
+            raise Refusal("the bank itself has set this alert; it cannot be cleared with this tool")
         card |= {"fraud_alert_active": False, "alert_source": None, "fraud_alert_cleared_date": TODAY}
     return f"The alert on card {card_id} is cleared."
 
@@ -97,20 +97,20 @@ def reset_debit_card_pin_6284(db: BankingDB, card_id: str, last_4_digits: str, n
     card = _card(db, card_id)
     if card.get("last_4_digits") != last_4_digits:
         raise Refusal("these are not the last four digits of the card")
-    _active(card, card_id)
+    _require_active(card, card_id)
     card |= {"pin_last_changed": TODAY, "pin_locked": False, "pin_attempts_remaining": 3}
     return f"The PIN of card {card_id} is reset."
 
 
 def change_debit_card_pin_6285(db: BankingDB, card_id: str, current_pin: str, new_pin: str) -> str:
-    """Change a PIN. The present one is not compared with anything, since PINs are stored nowhere."""
+    """Change a PIN. The current one is not checked, since PINs are not stored."""
     need(card_id=card_id, current_pin=current_pin, new_pin=new_pin)
-    check_digits(current_pin, 4, "the present PIN")
+    check_digits(current_pin, 4, "the current PIN")
     check_pin(new_pin)
     if current_pin == new_pin:
-        raise Refusal("the new PIN is the present one")
+        raise Refusal("the new PIN is the same as the current one")
     card = _card(db, card_id)
-    _active(card, card_id)
+    _require_active(card, card_id)
     card["pin_last_changed"] = TODAY
     return f"The PIN of card {card_id} is changed."
 
@@ -119,7 +119,7 @@ def get_debit_cards_by_account_id_7823(db: BankingDB, account_id: str) -> str:
     need(account_id=account_id)
     account = record(rows(db, "accounts"), account_id, "account")
     if str(account.get("class", "")).lower() not in ("checking", "business_checking"):
-        raise Refusal(f"account {account_id} is no checking account")
+        raise Refusal(f"account {account_id} is not a checking account")
     cards = [
         _shown(card_id, card)
         for card_id, card in rows(db, "debit_cards").items()
@@ -127,12 +127,12 @@ def get_debit_cards_by_account_id_7823(db: BankingDB, account_id: str) -> str:
     ]
     if not cards:
         return f"Account {account_id} has no debit cards."
-    cards.sort(key=lambda card: card.get("date_issued", ""), reverse=True)  # as text, as officially
+    cards.sort(key=lambda card: card.get("date_issued", ""), reverse=True)  # as text, as in tau2-bench
     return json.dumps(cards, indent=2)
 
 
 def _shown(card_id: str, card: Row) -> dict[str, Any]:
-    """Return a card with the names under which it is shown; renamed fields come last."""
+    """Return a card with the field names that the tool shows; renamed fields come last."""
     shown: dict[str, Any] = {"card_id": card_id, **card}
     if "last_4_digits" in shown and "card_number_last_4" not in shown:
         shown["card_number_last_4"] = shown.pop("last_4_digits")
@@ -151,9 +151,9 @@ def request_temporary_debit_card_limit_increase_8374(
     wanted = whole(new_limit, "new_limit")
     positive(wanted, "new_limit")
     card = _card(db, card_id)
-    _active(card, card_id)
+    _require_active(card, card_id)
     account = record(rows(db, "accounts"), card.get("account_id"), "account")
-    _linked_open(db, card)
+    _require_open_account(db, card)
     age = age_in_days(account.get("date_opened"), context.now)
     if age is not None and age < YOUNGEST:
         raise Refusal(f"the account of this card is younger than {YOUNGEST} days")
@@ -161,9 +161,9 @@ def request_temporary_debit_card_limit_increase_8374(
     if current is None and limit_type == "atm":
         current = atm_limit(account)
     if current is None:
-        raise Refusal("the present limit of this card is not known")
+        raise Refusal("the current limit of this card is not known")
     if not current < wanted <= int(current * 1.5):
-        raise Refusal(f"the new limit should be more than {current}, and at most half as much again")
+        raise Refusal(f"the new limit should be more than {current}, and at most {int(current * 1.5)}")
     card |= {
         f"daily_{limit_type}_limit": wanted,
         f"temporary_{limit_type}_limit_increase": True,

@@ -1,4 +1,4 @@
-"""Hidden tools: unlocking and calling them, handing them to the customer, and what the bank notes of it."""
+"""Hidden tools: unlocking and calling them, handing them to the customer, and logging their use."""
 
 import json
 from typing import Any, Literal
@@ -15,12 +15,12 @@ def _hidden(context: Context, role: Literal["agent", "user"], name: str) -> tupl
     tools = context.hidden(role)
     tool = tools.get(name)
     if tool is None:
-        raise Refusal(f"there is no tool {name!r} for this; use names that a document gives")
+        raise Refusal(f"there is no hidden tool {name!r} for this side; use a name from a document")
     return tools, tool
 
 
 def unlock_discoverable_agent_tool(db: BankingDB, agent_tool_name: str, *, context: Context) -> str:
-    """Unlock a tool; nothing of this is in the database."""
+    """Unlock a tool; the database does not record this."""
     tools, tool = _hidden(context, "agent", agent_tool_name)
     tools.unlock(tool)
     how = "by its name" if tools.listed else "with call_discoverable_agent_tool"
@@ -30,10 +30,10 @@ def unlock_discoverable_agent_tool(db: BankingDB, agent_tool_name: str, *, conte
 def call_discoverable_agent_tool(
     db: BankingDB, agent_tool_name: str, arguments: str = "{}", *, context: Context
 ) -> Any:
-    """Run an unlocked tool. What it writes counts as used even if it refuses, as officially."""
+    """Run an unlocked tool. A tool that writes is logged as used even if it refuses, as in tau2-bench."""
     tools, tool = _hidden(context, "agent", agent_tool_name)
     if agent_tool_name not in tools.unlocked:
-        raise Refusal(f"{agent_tool_name} has to be unlocked first, with unlock_discoverable_agent_tool")
+        raise Refusal(f"{agent_tool_name} must be unlocked first, with unlock_discoverable_agent_tool")
     values = with_floats(read_arguments(arguments))
     try:
         answer = tools.call(tool, values)
@@ -41,7 +41,7 @@ def call_discoverable_agent_tool(
         _note_use(db, tool, context)
         raise
     except TypeError as error:
-        raise Refusal(f"{agent_tool_name} cannot be called so: {error}") from error
+        raise Refusal(f"{agent_tool_name} cannot be called with these arguments: {error}") from error
     _note_use(db, tool, context)
     return answer
 
@@ -54,13 +54,13 @@ def _note_use(db: BankingDB, tool: Tool, context: Context) -> None:
 
 def list_discoverable_agent_tools(db: BankingDB) -> str:
     table = "agent_discoverable_tools"
-    return f"What has been called so far:\n{text(table, rows(db, table).items())}"
+    return f"Tools called so far:\n{text(table, rows(db, table).items())}"
 
 
 def give_discoverable_user_tool(
     db: BankingDB, discoverable_tool_name: str, arguments: str = "{}", *, context: Context
 ) -> str:
-    """Hand a tool to the customer. The arguments are only told; the customer may call it with others."""
+    """Hand a tool to the customer. The arguments are only a suggestion; the customer may use others."""
     tools, tool = _hidden(context, "user", discoverable_tool_name)
     values = read_arguments(arguments)
     for name in values:
@@ -87,9 +87,9 @@ def call_discoverable_user_tool(
     try:
         return tools.call(tool, values)
     except TypeError as error:
-        raise Refusal(f"{discoverable_tool_name} cannot be called so: {error}") from error
+        raise Refusal(f"{discoverable_tool_name} cannot be called with these arguments: {error}") from error
 
 
 def list_discoverable_user_tools(db: BankingDB) -> str:
     table = "user_discoverable_tools"
-    return f"What you have been given so far:\n{text(table, rows(db, table).items())}"
+    return f"Tools that you have been given so far:\n{text(table, rows(db, table).items())}"

@@ -1,4 +1,4 @@
-"""The customer's hidden tools, which the agent hands over. Each notes its call before its own checks."""
+"""The customer's hidden tools, which the agent hands over. Each logs its call before its own checks."""
 
 from hashlib import sha256
 from typing import Any
@@ -27,8 +27,8 @@ def submit_cash_back_dispute_0589(db: BankingDB, user_id: str, transaction_id: s
     if settings.get("auto_resolve_disputes", False):
         dispute |= {"status": "RESOLVED", "resolution": "APPROVED"}
     if not put(db.cash_back_disputes.data, dispute_id, dispute):
-        return f"You have disputed the cash back of {transaction_id} already."
-    return f"Your dispute about the cash back of {transaction_id} is noted: {dispute_id}."
+        return f"You have already disputed the cash back of {transaction_id}."
+    return f"Your dispute about the cash back of {transaction_id} is recorded: {dispute_id}."
 
 
 def get_referral_link(db: BankingDB, user_id: str, card_name: str) -> str:
@@ -42,7 +42,7 @@ def get_referral_link(db: BankingDB, user_id: str, card_name: str) -> str:
         "date": TODAY,
     }
     if not put(db.referrals.data, referral_id, referral):
-        return f"You have a link for the {card_name} already."
+        return f"You already have a link for the {card_name}."
     return f"Here is your link for the {card_name}; its referral is {referral_id}."
 
 
@@ -63,5 +63,5 @@ def deposit_check_3847(db: BankingDB, account_id: str, check_amount: float) -> s
     held = balance(account)
     account["current_holdings"] = dollars(held + amount)
     return (
-        f"The check over {cents(amount)} is deposited. The account held {cents(held)}, and now {cents(held + amount)}."
+        f"The check for {cents(amount)} is deposited. The account held {cents(held)}, and now {cents(held + amount)}."
     )

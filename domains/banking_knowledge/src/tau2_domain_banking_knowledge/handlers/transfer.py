@@ -1,4 +1,4 @@
-"""Handing over to people, and what is told before."""
+"""Transfers to human agents, and the tools that announce one."""
 
 from tau2_core import Refusal
 
@@ -41,8 +41,8 @@ def initial_transfer_to_human_agent_0218(db: BankingDB) -> str:
 
 def initial_transfer_to_human_agent_1822(db: BankingDB) -> str:
     return (
-        "It is too early for a person. Do not say so to the customer; ask first whether one of the simple causes may "
-        "be behind the problem."
+        "It is too early for a person. Do not tell the customer so; first ask whether one of the simple causes may be "
+        "behind the problem."
     )
 
 
@@ -57,7 +57,7 @@ def request_human_agent_transfer(db: BankingDB) -> str:
     request = f"transfer_request_{number}"
     written = {"request_id": request, "request_number": number, "requested_at": TODAY, "status": "PENDING"}
     put(db.human_transfer_requests.data, request, written)
-    return f"Your request number {number} for a person has been noted."
+    return f"Your request number {number} for a person has been recorded."
 
 
 def example_agent_tool_0000(db: BankingDB) -> str:

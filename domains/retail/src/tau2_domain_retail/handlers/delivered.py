@@ -42,7 +42,8 @@ def exchange_delivered_order_items(
 
 def _require_delivered(order: Order) -> None:
     if order.status != "delivered":
-        raise ToolError(f"order {order.order_id!r} is {order.status!r}; only a delivered order qualifies, and once")
+        why = "only a delivered order can be returned or exchanged, and only once"
+        raise ToolError(f"order {order.order_id!r} is {order.status!r}; {why}")
 
 
 def _first_method_id(order: Order) -> str | None:

@@ -23,8 +23,8 @@ def cancel_pending_order(db: RetailDB, order_id: str, reason: str) -> Order:
         raise ToolError(f"order {order_id!r} is {order.status!r}; only a pending order can be cancelled")
     accepted = _accepted_reason(reason)
     refunds: list[OrderPayment] = []
-    # Parity: refunds in the history are refunded too, and a method missing from the profile fails the call
-    # after the gift cards before it were credited.
+    # Parity: refunds in the history are refunded too. A method missing from the profile makes the call fail after
+    # the gift cards of earlier entries were credited.
     for entry in order.payment_history:
         method_id = entry.payment_method_id
         refunds.append(OrderPayment(transaction_type="refund", amount=entry.amount, payment_method_id=method_id))

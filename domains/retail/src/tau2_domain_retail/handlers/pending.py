@@ -19,7 +19,7 @@ def modify_pending_order_address(
 
 
 def modify_pending_order_payment(db: RetailDB, order_id: str, payment_method_id: str) -> Order:
-    """Move a pending order's only payment to another method of the user's."""
+    """Move a pending order's only payment to another of the user's payment methods."""
     order = find_order(db, order_id)
     _require_pending(order)
     method = find_method(db, order.user_id, payment_method_id)
@@ -50,7 +50,7 @@ def modify_pending_order_items(
     swaps = plan_swaps(db, order, item_ids, new_item_ids)
     for item, variant in swaps:
         if item.item_id == variant.item_id:
-            raise ToolError(f"item {item.item_id!r} cannot be replaced by itself")
+            raise ToolError(f"item {item.item_id!r} cannot be replaced with itself")
     difference = price_difference(swaps)
     require_cover(find_method(db, order.user_id, payment_method_id), difference)
     order.payment_history.append(
@@ -81,5 +81,5 @@ def _require_pending(order: Order) -> None:
 def _only_payment(order: Order) -> OrderPayment:
     history = order.payment_history
     if len(history) != 1 or history[0].transaction_type != "payment":
-        raise ToolError(f"order {order.order_id!r} was not paid in one single payment; its method cannot be changed")
+        raise ToolError(f"order {order.order_id!r} was not paid in a single payment; its method cannot be changed")
     return history[0]

@@ -9,12 +9,12 @@ TOLERANCE = 1e-6  # GB
 
 
 def assert_data_refueling_amount(db: TelecomDB, customer_id: str, line_id: str, expected_amount: float) -> bool:
-    """Return whether a line was refuelled by a number of GB in total."""
+    """Return whether a line was refuelled by the expected number of GB in total."""
     return abs(find_owned_line(db, customer_id, line_id).data_refueling_gb - expected_amount) < TOLERANCE
 
 
 def assert_line_status(db: TelecomDB, customer_id: str, line_id: str, expected_status: str) -> bool:
-    """Return whether a line has a status."""
+    """Return whether a line has the expected status."""
     return find_owned_line(db, customer_id, line_id).status == expected_status
 
 

@@ -13,7 +13,7 @@ def get_available_plan_ids(db: TelecomDB) -> list[str]:
 
 
 def set_data_usage(db: TelecomDB, customer_id: str, line_id: str, data_used_gb: float) -> str:
-    """Set what a line has used, with the type unchanged: 15 and 15.0 give different databases."""
+    """Set how much data a line has used, in GB. The type is kept: 15 and 15.0 give different databases."""
     find_owned_line(db, customer_id, line_id).data_used_gb = data_used_gb
     return f"Line {line_id} has used {data_used_gb} GB."
 
@@ -21,7 +21,7 @@ def set_data_usage(db: TelecomDB, customer_id: str, line_id: str, data_used_gb: 
 def suspend_line_for_overdue_bill(
     db: TelecomDB, context: Context, customer_id: str, line_id: str, new_bill_id: str, contract_ended: bool
 ) -> str:
-    """Suspend a line over a bill of the last cycle that was not paid, or because its contract ended then."""
+    """Suspend a line over an unpaid bill of the last cycle; with `contract_ended`, its contract ended then, too."""
     line = find_line(db, line_id)
     if line.status != "Active":
         raise ToolError(f"line {line_id!r} is {line.status!r}; only an active line can be suspended")

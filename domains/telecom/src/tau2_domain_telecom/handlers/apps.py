@@ -53,7 +53,7 @@ def _set_permission(db: PhoneDB, app_name: str, permission: str, *, granted: boo
     if app_name not in apps:
         return False, _no_app(app_name)
     if name not in _PERMISSIONS:
-        return False, f"There is no permission '{name}' of app '{app_name}'; there are {', '.join(_PERMISSIONS)}."
+        return False, f"App '{app_name}' has no permission '{name}'; the permissions are {', '.join(_PERMISSIONS)}."
     setattr(apps[app_name].permissions, name, granted)
     return True, f"Permission '{name}' of app '{app_name}' is now {'granted' if granted else 'removed'}."
 

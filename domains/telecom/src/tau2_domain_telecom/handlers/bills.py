@@ -18,7 +18,7 @@ def send_payment_request(db: TelecomDB, customer_id: str, bill_id: str) -> str:
     customer = find_customer(shared, customer_id)
     for bill in find_bills_of(shared, customer):
         if bill.status == "Awaiting Payment":
-            raise ToolError(f"customer {customer_id!r} has not paid yet what was requested before: {bill.bill_id}")
+            raise ToolError(f"customer {customer_id!r} still has a payment request for another bill: {bill.bill_id}")
     if bill_id not in customer.bill_ids:
         raise ToolError(f"customer {customer_id!r} has no bill {bill_id!r}")
     find_bill(db, bill_id).status = "Awaiting Payment"

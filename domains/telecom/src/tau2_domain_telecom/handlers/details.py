@@ -20,5 +20,5 @@ def get_details_by_id(db: TelecomDB, id: str) -> Bill | Customer | Device | Line
     """Return the record of an id; its first letter gives the type."""
     find = _FINDERS.get(id[:1])
     if find is None:
-        raise ToolError(f"{id!r} is no id: one starts with {', '.join(_FINDERS)}")
+        raise ToolError(f"{id!r} is not an id: ids start with {', '.join(_FINDERS)}")
     return find(db, id)

@@ -35,7 +35,7 @@ def enable_roaming(db: TelecomDB, customer_id: str, line_id: str) -> str:
     """Enable roaming for a line."""
     line = find_owned_line(db, customer_id, line_id)
     if line.roaming_enabled:
-        return f"Roaming was on already for line {line_id}."
+        return f"Roaming was already on for line {line_id}."
     line.roaming_enabled = True
     return f"Roaming is now on for line {line_id}."
 
@@ -44,6 +44,6 @@ def disable_roaming(db: TelecomDB, customer_id: str, line_id: str) -> str:
     """Disable roaming for a line."""
     line = find_owned_line(db, customer_id, line_id)
     if not line.roaming_enabled:
-        return f"Roaming was off already for line {line_id}."
+        return f"Roaming was already off for line {line_id}."
     line.roaming_enabled = False
     return f"Roaming is now off for line {line_id}."

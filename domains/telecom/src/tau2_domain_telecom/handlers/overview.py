@@ -10,9 +10,9 @@ from tau2_domain_telecom.status_bar import status_bar, with_status_bar
 
 _ADVICE: Mapping[Description, str] = {
     "Very Poor": "That is very slow: even simple web pages will hardly load.",
-    "Poor": "That is slow: browsing drags, and streaming will stall.",
-    "Fair": "That does for browsing and for some video in standard definition.",
-    "Good": "That does for most things, video in high definition included.",
+    "Poor": "That is slow: web pages load slowly, and streaming will stall.",
+    "Fair": "That is enough for browsing and for some video in standard definition.",
+    "Good": "That is enough for most things, including video in high definition.",
     "Excellent": "That is very fast.",
 }
 

@@ -123,7 +123,7 @@ def break_vpn(db: PhoneDB) -> str:
     connect_vpn(db)
     device = db.device
     if device.vpn_details is None:
-        raise ToolError("the VPN is connected to a server that nothing is known of")
+        raise ToolError("the VPN is connected, but the details of its server are missing")
     device.vpn_details.server_performance = "poor"
     device.vpn_server_spoiled = True
     return "The VPN server is slow."

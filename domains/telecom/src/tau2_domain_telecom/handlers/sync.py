@@ -1,4 +1,4 @@
-"""The effects of the carrier's side on the phone, and of the phone on it; runs after every call."""
+"""The effects of the carrier's side on the phone and the reverse, applied after every call."""
 
 from tau2_core import reading
 

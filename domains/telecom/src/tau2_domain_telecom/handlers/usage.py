@@ -10,7 +10,7 @@ from tau2_domain_telecom.models import TelecomDB
 
 
 def get_data_usage(db: TelecomDB, context: Context, customer_id: str, line_id: str) -> dict[str, Any]:
-    """Show a line's usage and allowance in the present cycle."""
+    """Show a line's usage and allowance in the current cycle."""
     line = find_owned_line(db, customer_id, line_id)
     return {
         "line_id": line_id,

@@ -15,7 +15,7 @@ def check_vpn_status(db: PhoneDB) -> str:
             f"server performance {details.server_performance}"
         )
     if device.vpn_connected:
-        return "VPN is ON and connected, but nothing is known of its server."
+        return "VPN is ON and connected, but the details of its server are missing."
     if device.vpn_enabled_setting:
         return "VPN is turned ON in the settings, but not connected."
     return "VPN is turned OFF."
