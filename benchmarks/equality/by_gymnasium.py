@@ -40,7 +40,7 @@ def by_vector(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]
     plans = [each.actions for each in played]
     results: list[Done | None] = [None] * len(records)
     for step in range(max(map(len, plans))):
-        before = [seat.episode for seat in envs.seats]
+        before = [side.episode for side in envs.played_sides]
         actions = [plan[step] if step < len(plan) else "get_nothing()" for plan in plans]
         _, rewards, terminated, truncated, _ = envs.step(actions)
         for index in range(len(records)):

@@ -62,7 +62,7 @@ def test_tasks_are_played_graded_and_traced(
     traces = {trace["task"]["data"]["id"]: trace for trace in _traces(tmp_path / "played")}
     assert set(traces) == set(ids)
     unscored = traces.pop(UNSCORED)
-    assert "no reward may count, because the outcome is user_error" in str(unscored["errors"])
+    assert "there is no valid reward, because the outcome is user_error" in str(unscored["errors"])
     for task_id, trace in traces.items():
         assert (trace["ok"], trace["rewards"]["tau2"]["score"]) == (True, 1.0), task_id
         assert trace["metrics"]["DB"] == 1.0

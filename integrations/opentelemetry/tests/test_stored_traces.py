@@ -116,7 +116,7 @@ def test_a_collector_that_refuses(collector: Collector, play: Play) -> None:
     collector.status = 404
     done = in_process("export", played.folder, "--to", "otlp")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"{collector.url}/v1/traces did not take the spans" in done.stderr
+    assert f"{collector.url}/v1/traces did not accept the spans" in done.stderr
 
 
 def test_a_damaged_record_has_fewer_spans(collector: Collector, play: Play, tmp_path: Path) -> None:

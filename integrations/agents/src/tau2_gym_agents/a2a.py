@@ -55,7 +55,7 @@ class A2AAgent:
         return AssistantMessage(content=text or None, tool_calls=tool_calls(found, "assistant", len(history)))
 
     def _parts(self, history: Sequence[Message]) -> list[Part]:
-        """Return what the agent has not seen: at first all texts, then the customer's, or the results of its calls."""
+        """Return what the agent has not seen: first all texts, later the customer's texts and the results of calls."""
         new = history[self.seen :]
         texts = [each.content for each in new if isinstance(each, UserMessage) or (not self.seen and each.content)]
         parts = [new_text_part(text) for text in texts if text] or []

@@ -1,4 +1,4 @@
-"""One message to an A2A agent, and what comes back: bounded in time and size, with failures as errors of models."""
+"""Send one message to an A2A agent and receive its answer, within limits of time and size. Failures are ModelErrors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from a2a.types.a2a_pb2 import GetTaskRequest, Message, SendMessageRequest, Strea
 from tau2_core.llm.failures import as_model_error
 from tau2_core.model.llm import ModelError, ModelFailure
 
-MOST_BYTES = 16 * 1024 * 1024  # of an answer, since an agent may stream for ever
+MOST_BYTES = 16 * 1024 * 1024  # of an answer, since an agent may stream forever
 POLL_SECONDS = 0.5
 UNDER_WAY = (TaskState.TASK_STATE_UNSPECIFIED, TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING)
 
@@ -45,7 +45,7 @@ async def _answer(client: Client, message: Message) -> Answer:
     async for event in client.send_message(SendMessageRequest(message=message)):
         if event.HasField("message"):
             return event.message
-        _note(task, event)
+        _update(task, event)
         if task.status.state not in UNDER_WAY:
             return task
     while task.status.state in UNDER_WAY:
@@ -56,8 +56,8 @@ async def _answer(client: Client, message: Message) -> Answer:
     return task
 
 
-def _note(task: Task, event: StreamResponse) -> None:
-    """Bring a task up to date with an event of a stream."""
+def _update(task: Task, event: StreamResponse) -> None:
+    """Update a task with an event of a stream."""
     if event.HasField("task"):
         task.CopyFrom(event.task)
     elif event.HasField("status_update"):
@@ -74,7 +74,7 @@ def _note(task: Task, event: StreamResponse) -> None:
 
 
 class _Bounded(httpx.AsyncHTTPTransport):
-    """Breaks answers off that are too long."""
+    """Rejects answers that are too long."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
@@ -100,7 +100,7 @@ class _BoundedStream(httpx.AsyncByteStream):
 
 
 def is_final(task: Task) -> bool:
-    """Tell whether a task takes no further message."""
+    """Return whether a task accepts no further messages."""
     return task.status.state != TaskState.TASK_STATE_INPUT_REQUIRED
 
 

@@ -19,16 +19,16 @@ MakeGraph = Callable[[list[StructuredTool], str], Pregel[Any, Any, Any, Any]]
 
 
 class LangGraph(Adapter):
-    """Makes a graph for each episode, with the domain's tools and the policy as instructions."""
+    """Create a graph for each episode, with the domain's tools and the policy as instructions."""
 
     def __init__(self, make: MakeGraph) -> None:
         self.make = make
 
-    def __call__(self, context: AgentContext) -> _Playing:
-        return _Playing(self.make, context)
+    def __call__(self, context: AgentContext) -> _EpisodeAgent:
+        return _EpisodeAgent(self.make, context)
 
 
-class _Playing:
+class _EpisodeAgent:
     def __init__(self, make: MakeGraph, context: AgentContext) -> None:
         self.turns = Turns(context)
         self.graph = make([_tool(tool, context) for tool in context.tools], self.turns.instructions)

@@ -13,16 +13,16 @@ from tau2_gym_agents.turns import MOST_REQUESTS, Adapter, Turns
 
 
 class OpenAIAgent(Adapter):
-    """Adds the domain's tools and the policy to an agent whose instructions are text, or none."""
+    """Add the domain's tools and the policy to an agent, whose own instructions may be text or absent."""
 
     def __init__(self, agent: Agent[Any]) -> None:
         self.agent = agent
 
-    def __call__(self, context: AgentContext) -> _Playing:
-        return _Playing(self.agent, context)
+    def __call__(self, context: AgentContext) -> _EpisodeAgent:
+        return _EpisodeAgent(self.agent, context)
 
 
-class _Playing:
+class _EpisodeAgent:
     def __init__(self, agent: Agent[Any], context: AgentContext) -> None:
         self.turns = Turns(context)
         own = [agent.instructions] if isinstance(agent.instructions, str) else []

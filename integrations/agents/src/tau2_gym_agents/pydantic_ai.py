@@ -23,16 +23,16 @@ from tau2_gym_agents.turns import MOST_REQUESTS, Adapter, Turns
 
 
 class PydanticAI(Adapter):
-    """Adds the domain's tools and the policy to an agent that answers with text."""
+    """Add the domain's tools and the policy to an agent that answers with text."""
 
     def __init__(self, agent: Agent[Any, Any]) -> None:
         self.agent = agent
 
-    def __call__(self, context: AgentContext) -> _Playing:
-        return _Playing(self.agent, context)
+    def __call__(self, context: AgentContext) -> _EpisodeAgent:
+        return _EpisodeAgent(self.agent, context)
 
 
-class _Playing:
+class _EpisodeAgent:
     def __init__(self, agent: Agent[Any, Any], context: AgentContext) -> None:
         self.agent, self.turns = agent, Turns(context)
         self.tools: FunctionToolset[Any] = FunctionToolset([_tool(tool, context) for tool in context.tools])

@@ -1,4 +1,4 @@
-"""What the adapters share: the policy as instructions, and what an agent has not seen yet, as chat messages."""
+"""The parts that the adapters share: the policy as instructions, and the new messages of a turn as chat messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_REQUESTS = 200  # of one turn; the limits of the run apply to its tool call
 
 
 class Turns:
-    """The conversation of one episode as an agent with a memory of its own needs it: only what is new."""
+    """The new messages of one episode, turn by turn, for an agent that keeps the earlier ones itself."""
 
     def __init__(self, context: AgentContext) -> None:
         self.instructions = system_prompt(context)
@@ -30,6 +30,6 @@ class Turns:
 
 
 class Adapter:
-    """Makes an agent for each episode from an agent of a framework. Its tool calls are its own, during its turns."""
+    """Creates an agent for each episode from a framework's agent, which calls tools itself during its turns."""
 
     calls_tools: Literal["itself"] = "itself"

@@ -49,7 +49,7 @@ class Arguments:
         server_script_path: the script of a server, for `McpGymRolloutProcessor`.
         mcp_config_path: passed to the processor.
         steps: the limit of an episode, in steps of the conversation.
-        preprocess_fn: rows to rows, after loading.
+        preprocess_fn: changes the rows after loading; it takes and returns a list of rows.
         logger: its `log(row)` is called with every row before and after it is played.
         exception_handler_config: which failed rollouts are retried, and when.
         disable_browser_open: ignored; there is no browser to open.
@@ -88,7 +88,7 @@ class Arguments:
         if len(given) != 1:
             raise UsageError(f"evaluation_test: give one of {', '.join(INPUTS)}, not {' and '.join(given) or 'none'}")
         if self.preprocess_fn is not None and self.data_loaders is not None:
-            raise UsageError("evaluation_test: preprocess_fn excludes data_loaders; preprocess in the loader")
+            raise UsageError("evaluation_test: preprocess_fn does not work with data_loaders; preprocess in the loader")
         if self.completion_params is not None and not isinstance(self.completion_params, list):
             raise UsageError('evaluation_test: completion_params must be a list, such as [{"model": …}]')
         if self.completion_params == []:

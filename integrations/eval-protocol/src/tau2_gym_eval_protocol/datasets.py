@@ -71,8 +71,8 @@ def _criteria(criteria: EvaluationCriteria) -> dict[str, Any]:
 def as_task(name: str, row: Mapping[str, Any], known: Mapping[str, Task]) -> Task:
     """Return the task of a row: the one that it contains, or the one of the `known` tasks that it refers to.
 
-    The row's own scenario and criteria win, as they may have been edited. Criteria without a `reward_basis` count
-    DB and COMMUNICATE, as eval-protocol does. Raises DatasetError.
+    The row's own scenario and criteria take precedence, as they may have been edited. Criteria without a
+    `reward_basis` count DB and COMMUNICATE, as eval-protocol does. Raises DatasetError.
 
     Args:
         name: the row's id.

@@ -57,7 +57,7 @@ class evaluation_test(Arguments):  # noqa: N801 - a decorator, named as eval-pro
         parameters = [inspect.Parameter(name, _KIND) for name in [*own, *OURS, *fixtures]]
         vars(test).update(
             __signature__=inspect.Signature(parameters),
-            __test__=True,  # under any name
+            __test__=True,  # so that pytest collects it under any name
             __evaluation__=self,
             __ep_params__=vars(self),
             _origin_func=function,

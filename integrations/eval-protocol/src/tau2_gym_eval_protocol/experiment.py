@@ -128,10 +128,10 @@ class Experiment:
     async def _play_as_run(self, processor: InProcessRolloutProcessor, on_row: OnRow) -> None:
         """Play the rows' tasks as one run of tau2-gym; its trials are the test's runs."""
         test, config = self.test, self._config
-        wish = RunSettings(
+        settings = RunSettings(
             self.params, config.kwargs, test.steps, test.num_runs, test.max_concurrent_rollouts, self.folder
         )
-        run = compose_rows(self._rows, wish)
+        run = compose_rows(self._rows, settings)
         setting, handler = run.composed.plan.setting, test.exception_handler_config
         copies = [self._of_run(uuid.uuid4().hex) for _ in range(test.num_runs)]
         waiting = {
@@ -145,7 +145,7 @@ class Experiment:
             row = waiting.pop(slot)
             fill(row, episode.record, episode.seconds)
             row.tools, row.evaluation_result = _tools_at_the_end(setting, episode.record), as_result(episode.grade)
-            self._rolled_out(slot.trial, row, on_row)
+            self._rollout_ended(slot.trial, row, on_row)
 
         try:
             async with processor.playing(setting.domain, run.rows, config, self.folder) as how:
@@ -160,7 +160,7 @@ class Experiment:
             raise asyncio.CancelledError
         for slot, row in waiting.items():
             row.rollout_status = RowStatus.failed(f"not played: {result.stopped}")
-            self._rolled_out(slot.trial, row, on_row)
+            self._rollout_ended(slot.trial, row, on_row)
 
     async def _play_with(self, processor: RolloutProcessor, on_row: OnRow) -> None:
         """Play the rows with an object that has eval-protocol's interface, all runs concurrently."""
@@ -171,9 +171,9 @@ class Experiment:
                 for number in range(self.test.num_runs):
                     rows, config = self._of_run(uuid.uuid4().hex), replace(self._config, run=number)
                     for row, rollout in zip(rows, processor(rows, config), strict=True):
-                        group.create_task(self._to_the_end(row, rollout, processor, config, on_row))
+                        group.create_task(self._finish_rollout(row, rollout, processor, config, on_row))
 
-    async def _to_the_end(
+    async def _finish_rollout(
         self,
         row: EvaluationRow,
         rollout: asyncio.Task[EvaluationRow],
@@ -196,9 +196,9 @@ class Experiment:
             [rollout] = processor([row], replace(config, kwargs={**config.kwargs, "start_server": False}))
         if row.rollout_status.code == Code.RUNNING:
             row.rollout_status = RowStatus.finished()
-        self._rolled_out(config.run, row, on_row)
+        self._rollout_ended(config.run, row, on_row)
 
-    def _rolled_out(self, run: int, row: EvaluationRow, on_row: OnRow) -> None:
+    def _rollout_ended(self, run: int, row: EvaluationRow, on_row: OnRow) -> None:
         if row.rollout_status.is_error and row.evaluation_result is None:
             why = row.rollout_status.message
             row.evaluation_result = EvaluateResult(score=0.0, is_score_valid=False, reason=why, error=why)

@@ -35,7 +35,7 @@ def counted(row: EvaluationRow) -> float | None:
 
 
 def is_solved(row: EvaluationRow) -> bool:
-    """Tell whether a row is solved: by its grade's outcome, or by a full score if the test has set the score."""
+    """Return whether a row is solved: by its grade's outcome, or by a full score if the test has set the score."""
     score = counted(row)
     if score is None:
         return False
@@ -100,20 +100,20 @@ class ExperimentFigures:
 
     @property
     def passed(self) -> bool:
-        """Tell whether the threshold is reached; True without one."""
+        """Whether the threshold is reached; True without one."""
         threshold = self.experiment.test.threshold
         error = self.official.standard_error if self.official else None
         return threshold is None or is_reached(threshold, self.score, error)
 
     def problem(self) -> str | None:
-        """Name the rows without a result; None if there are none."""
+        """Return a message that names the rows without a result; None if there are none."""
         without = sorted({row.row_id for row in self.rows if row.evaluation_result is None})
         if without:
             return f"no evaluation_result in {', '.join(without[:WORST])}: the test must set row.evaluation_result"
         return None
 
     def failure(self) -> str:
-        """Explain why the threshold is missed: rate, interval, runs, the worst rows, and the run's folder."""
+        """Return a message about a missed threshold: rate, interval, runs, the worst rows, and the run's folder."""
         experiment, threshold = self.experiment, self.experiment.test.threshold
         assert threshold is not None
         if self.score < threshold.success:

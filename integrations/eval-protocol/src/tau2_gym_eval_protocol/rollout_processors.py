@@ -68,7 +68,7 @@ class NoOpRolloutProcessor:
         rows: list[EvaluationRow],
         config: RolloutProcessorConfig,  # noqa: ARG002 - the interface's
     ) -> list[asyncio.Task[EvaluationRow]]:
-        return [asyncio.create_task(_as_it_is(row)) for row in rows]
+        return [asyncio.create_task(_unchanged(row)) for row in rows]
 
     async def acleanup(self) -> None:
         """Do nothing: it holds no resources."""
@@ -77,7 +77,7 @@ class NoOpRolloutProcessor:
         """Do nothing: it holds no resources."""
 
 
-async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
+async def _unchanged(row: EvaluationRow) -> EvaluationRow:
     if row.rollout_status.code == Code.RUNNING:
         row.rollout_status = RowStatus.finished()
     return row
@@ -87,7 +87,7 @@ async def _as_it_is(row: EvaluationRow) -> EvaluationRow:
 class Playing:
     """How the episodes of a run are played; `via` says where tool calls are made, as in `tau2-gym run`.
 
-    `can_repeat` tells whether a failed episode can end differently when it is played again.
+    `can_repeat`: whether a failed episode can end differently when it is played again.
     """
 
     play_episode: PlayEpisode = play
@@ -101,12 +101,12 @@ class InProcessRolloutProcessor:
     @asynccontextmanager
     async def playing(
         self,
-        domain: str,  # noqa: ARG002 - others need them
+        domain: str,  # noqa: ARG002 - subclasses need them
         rows: Mapping[str, EvaluationRow],  # noqa: ARG002
         config: RolloutProcessorConfig,  # noqa: ARG002
         folder: Path,  # noqa: ARG002
     ) -> AsyncIterator[Playing]:
-        """Provide what an experiment needs while the block lasts. Raises UsageError, RolloutError.
+        """Provide what an experiment needs within the block. Raises UsageError, RolloutError.
 
         `rows` are by the id of their task; the run creates its `folder` within the block.
         """
@@ -114,7 +114,7 @@ class InProcessRolloutProcessor:
 
 
 class McpGymRolloutProcessor(InProcessRolloutProcessor):
-    """As in process, but each tool call goes to a server over MCP.
+    """Plays as in process, but each tool call goes to a server over MCP.
 
     The server is our own on a free loopback port, as with `--via mcp`; or a child process that runs the script
     `server_script_path`; or one that is already running at the `url` of the processor's kwargs, with its `token`. The

@@ -16,7 +16,7 @@ ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
 class _Part(BaseModel):
-    """Unknown keys are kept."""
+    """A part of a row. Unknown keys are kept."""
 
     model_config = ConfigDict(extra="allow", ser_json_inf_nan="constants")
 
@@ -37,7 +37,7 @@ class Message(_Part):
 
     @property
     def text(self) -> str:
-        """The content as one text, without the parts that are not text."""
+        """The text parts of the content, joined."""
         return text_of(self.content)
 
     def for_request(self) -> dict[str, Any]:

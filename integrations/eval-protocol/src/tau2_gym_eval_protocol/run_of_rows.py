@@ -48,7 +48,7 @@ ELSEWHERE = {
     "out": "use pytest's option --gym-out",
     "name": "a run is named after its test",
 }
-NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # to a model
+NOT_SENT = ("model", "agent", "max_tools_per_turn", "max_tool_calls")  # parameters that are not sent to a model
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class RunOfRows:
             participants = replace(participants, agent=_prompted(participants.agent, system))
         if self.customers is None:
             return participants
-        wished = customer(row)
-        if wished is None:
+        model = customer(row)
+        if model is None:
             return replace(participants, user=self.composed.catalogue.user("scripted"))
-        role_models = {**participants.role_models, "user": self.customers[wished.model_dump_json()]}
+        role_models = {**participants.role_models, "user": self.customers[model.model_dump_json()]}
         return replace(participants, role_models=role_models)
 
     async def close(self) -> None:
@@ -119,9 +119,9 @@ class RunOfRows:
         await close_models([*self.composed.plan.participants.role_models.values(), *(self.customers or {}).values()])
 
 
-def compose_rows(rows: Sequence[EvaluationRow], wish: RunSettings) -> RunOfRows:
+def compose_rows(rows: Sequence[EvaluationRow], settings: RunSettings) -> RunOfRows:
     """Compose a run of rows. Raises UsageError, PackError, DatasetError."""
-    kwargs = {name: value for name, value in wish.kwargs.items() if name not in OF_PROCESSORS and value is not None}
+    kwargs = {name: value for name, value in settings.kwargs.items() if name not in OF_PROCESSORS and value is not None}
     for name in kwargs.keys() & ELSEWHERE.keys():
         raise UsageError(f"rollout_processor_kwargs: {name!r} is not an option of a processor: {ELSEWHERE[name]}")
     domain = kwargs.pop("domain", None) or context_of(rows, "domain")
@@ -131,17 +131,17 @@ def compose_rows(rows: Sequence[EvaluationRow], wish: RunSettings) -> RunOfRows:
         if said := context_of(rows, name):
             kwargs.setdefault(name, said)
     own_user = "user" in kwargs or "user_model" in kwargs or bool(kwargs.get("solo"))
-    wished = [] if own_user else [*filter(None, map(customer, rows))]
+    models = [] if own_user else [*filter(None, map(customer, rows))]
     given: dict[str, Any] = {
         **kwargs,
-        **_agent(wish.completion_params, kwargs),
+        **_agent(settings.completion_params, kwargs),
         **{role: _participant(role, kwargs[role]) for role in ("user", "judge") if role in kwargs},
-        **({"user": wished[0]} if wished else {}),
-        "trials": wish.num_runs,
-        "concurrency": wish.concurrency,
-        "max_steps": wish.steps,
-        "out": wish.folder.parent,
-        "name": wish.folder.name,
+        **({"user": models[0]} if models else {}),
+        "trials": settings.num_runs,
+        "concurrency": settings.concurrency,
+        "max_steps": settings.steps,
+        "out": settings.folder.parent,
+        "name": settings.folder.name,
     }
     try:
         told = run_arguments(domain, given)
@@ -156,13 +156,13 @@ def compose_rows(rows: Sequence[EvaluationRow], wish: RunSettings) -> RunOfRows:
         return tasks
 
     composed = compose(told.options, agent=told.agent, user=told.user, tasks=tasks_of)
-    _refuse_what_nobody_judges(composed, found)
-    return RunOfRows(composed, found, _customers(composed, told.options, wished) if wished else None)
+    _refuse_unjudged(composed, found)
+    return RunOfRows(composed, found, _customers(composed, told.options, models) if models else None)
 
 
-def _customers(composed: Composition, options: Options, wished: Sequence[ModelSettings]) -> dict[str, RoleModel]:
+def _customers(composed: Composition, options: Options, models: Sequence[ModelSettings]) -> dict[str, RoleModel]:
     """Open the models of the rows' customers; the first is the run's customer. Raises UsageError."""
-    settings = {model.model_dump_json(): model for model in wished}
+    settings = {model.model_dump_json(): model for model in models}
     first, *others = settings
     found = {first: composed.plan.participants.role_models["user"]}
     if others and (options.record or options.replay):
@@ -181,7 +181,7 @@ def context_of(rows: Sequence[EvaluationRow], key: str) -> Any:
     said = {json.dumps(value, sort_keys=True, default=str): value for value in values}
     if len(said) > 1:
         named = sorted(map(str, said.values()))
-        raise UsageError(f"the rows name several of {key}: {named}; evaluate them separately")
+        raise UsageError(f"the rows have several values of {key}: {named}; evaluate them separately")
     return next(iter(said.values()), None)
 
 
@@ -243,7 +243,7 @@ def _prompted(spec: AgentSpec, system: str) -> AgentSpec:
     return replace(spec, create=create)
 
 
-def _refuse_what_nobody_judges(composed: Composition, rows: Mapping[str, EvaluationRow]) -> None:
+def _refuse_unjudged(composed: Composition, rows: Mapping[str, EvaluationRow]) -> None:
     plan = composed.plan
     if "judge" in plan.participants.role_models or plan.evaluator_set is None:
         return
@@ -252,6 +252,6 @@ def _refuse_what_nobody_judges(composed: Composition, rows: Mapping[str, Evaluat
         criteria = task.evaluation_criteria
         if criteria and criteria.nl_assertions and "NL_ASSERTION" in grader.basis(task):
             raise UsageError(
-                f"row {rows[task.id].row_id!r} counts natural-language assertions, which a model has to judge: give "
-                'rollout_processor_kwargs={"judge": {"model": …}}, or take NL_ASSERTION out of its reward_basis'
+                f"row {rows[task.id].row_id!r} counts natural-language assertions, which need a judge: give "
+                'rollout_processor_kwargs={"judge": {"model": …}}, or remove NL_ASSERTION from its reward_basis'
             )

@@ -68,10 +68,10 @@ class RunningServer:
     async def backend(
         self, setting: Setting, task: Task, participants: Participants, seed: int
     ) -> AsyncIterator[ToolBackend]:
-        """Open a world on the server within the block. Only the server's plugins wrap calls."""
+        """Open an episode on the server within the block. Only the server's plugins wrap calls."""
         del participants
         dataset = setting.dataset.root.name if setting.dataset else "pack"
-        wish = {
+        request = {
             "domain": setting.domain,
             "task": task.model_dump(mode="json", exclude_none=True),
             "variant": setting.variant,
@@ -81,7 +81,7 @@ class RunningServer:
             "dataset": dataset,
             "mode": setting.mode,
         }
-        made = await self.ask("POST", "/v1/episodes", wish)
+        made = await self.ask("POST", "/v1/episodes", request)
         control = f"/v1/episodes/{made['id']}"
         try:
             urls: dict[Requestor, str] = {"assistant": made["mcp_url"]}

@@ -44,7 +44,7 @@ async def server_of(script: Path, domain: str, port: int | None, log: Path) -> A
                 await server.wait_until_ready(lambda: process.poll() is None)
             except RolloutError as error:
                 said = log.read_text(encoding="utf-8", errors="replace")[-SHOWN_CHARACTERS:].strip()
-                raise RolloutError(f"{script}: {error}; it said:\n{said}") from error
+                raise RolloutError(f"{script}: {error}; its output:\n{said}") from error
             yield server
         finally:
             await asyncio.shield(asyncio.to_thread(_end, process))

@@ -14,8 +14,8 @@ def command(arguments: list[str]) -> list[str]:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", DEFAULT_PORT)))
     parser.add_argument("--domain", help="the domain of sessions whose config specifies none")
-    wish = parser.parse_args(arguments)
-    return ["serve", *([wish.domain] if wish.domain else []), "--host", "localhost", "--port", str(wish.port)]
+    parsed = parser.parse_args(arguments)
+    return ["serve", *([parsed.domain] if parsed.domain else []), "--host", "localhost", "--port", str(parsed.port)]
 
 
 if __name__ == "__main__":

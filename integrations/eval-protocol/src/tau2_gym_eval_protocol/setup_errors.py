@@ -20,7 +20,7 @@ def setup_error(message: str, notes: list[str]) -> BaseException:
 
 
 class Shown:
-    """The text of a report. Unlike texts and tracebacks, it is not repeated in pytest's short summary."""
+    """The text of a report. Unlike strings and tracebacks, pytest does not repeat it in its short summary."""
 
     def __init__(self, *lines: str) -> None:
         self.lines = lines
@@ -35,7 +35,7 @@ class Shown:
 
 
 class OncePerSession:
-    """Shows every error once. Registered where reports are shown, so not in the workers of pytest-xdist."""
+    """Shows every error once. It is registered where reports are shown, and not in the workers of pytest-xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._only_summary = config.getoption("tbstyle") == "no"

@@ -48,12 +48,12 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
     ) -> None:
         self.factory = made_factory(domain, "both", split, task_id, options)
         self.agents: list[str] = []
-        # Observations are no bare texts, since PettingZoo's own test compares the `dtype` of what is in no dictionary.
+        # Observations are dictionaries, because PettingZoo's API test requires a `dtype` of any other observation.
         self._observations = Dict({"text": UnicodeText()})
         self._draw = TaskDraw(self.factory, task_id)
         self._runner = StepRunner(self.factory)
         self._random, _ = seeding.np_random()
-        self._seats = {name: PlayedSide(self.factory, side, reward=reward) for name, side in SIDES.items()}
+        self._played_sides = {name: PlayedSide(self.factory, side, reward=reward) for name, side in SIDES.items()}
 
     def observation_space(self, agent: str) -> Dict:  # noqa: ARG002 - it is the same for both
         return self._observations
@@ -62,7 +62,7 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
         return self._observations["text"]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Begin an episode, as `AgentEnv.reset` does. For options that there are not, which are allowed here, warn."""
+        """Begin an episode, as `AgentEnv.reset` does. Unknown options only cause a warning here."""
         known = {name: value for name, value in checked_options(options).items() if name in ("task_id", "split")}
         for name in (options or {}).keys() - known.keys():
             warnings.warn(f"reset: there is no option {name!r}; the options are task_id and split", stacklevel=2)
@@ -71,31 +71,31 @@ class BothSidesEnv(AECEnv[str, dict[str, str], str]):
         task_id, drawn = self._draw.task(self._random, known), draw_below(self._random, SEEDS)
         self._episode = self.factory.episode(task_id, seed=drawn if seed is None else seed)
         self._runner.run(self._episode.begin())
-        for played_side in self._seats.values():
+        for played_side in self._played_sides.values():
             played_side.take(self._episode)
         self.agents = [*SIDES]
         self.rewards, self._cumulative_rewards = dict.fromkeys(SIDES, 0.0), dict.fromkeys(SIDES, 0.0)
         self.terminations, self.truncations = dict.fromkeys(SIDES, False), dict.fromkeys(SIDES, False)
-        self.infos = {name: played_side.told_first() for name, played_side in self._seats.items()}
+        self.infos = {name: played_side.first_info() for name, played_side in self._played_sides.items()}
         self._seen = dict.fromkeys(SIDES, 0)
         self.agent_selection = BY_TURN[self._episode.conversation.turn]
 
     def observe(self, agent: str) -> dict[str, str]:
-        return {"text": transcript(self._seats[agent].played.messages[self._seen[agent] :])}
+        return {"text": transcript(self._played_sides[agent].played.messages[self._seen[agent] :])}
 
     def step(self, action: str | None) -> None:
-        """Take an action of the side whose turn it is. Raises InvalidAction for what is no text."""
+        """Take an action of the side whose turn it is. Raises InvalidAction if it is not a string."""
         if not self.agents:
             raise ResetNeeded("no episode is in progress; call reset before the next action")
         name = self.agent_selection
         if self.terminations[name] or self.truncations[name]:
             self._was_dead_step(action)
             return
-        seen = len(self._seats[name].played.messages)
-        results = {name: self._runner.run(self._seats[name].step(action))}  # type: ignore[arg-type]
+        seen = len(self._played_sides[name].played.messages)
+        results = {name: self._runner.run(self._played_sides[name].step(action))}  # type: ignore[arg-type]
         self._seen[name] = seen + 1  # its own message
-        if self._seats[name].over:
-            results |= {other: self._runner.run(self._seats[other].finish()) for other in SIDES if other != name}
+        if self._played_sides[name].over:
+            results |= {other: self._runner.run(self._played_sides[other].finish()) for other in SIDES if other != name}
         else:
             self.agent_selection = BY_TURN[self._episode.conversation.turn]
         self._cumulative_rewards[name] = 0.0

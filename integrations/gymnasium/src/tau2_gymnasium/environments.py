@@ -34,7 +34,7 @@ class _TextEnv(gymnasium.Env[str, str]):
         self.factory = made_factory(domain, self.side, split, task_id, options)
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
-        self._seat = PlayedSide(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
+        self._played_side = PlayedSide(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
         self._draw = TaskDraw(self.factory, task_id, curriculum)
         self._runner = StepRunner(self.factory)
 
@@ -49,33 +49,33 @@ class _TextEnv(gymnasium.Env[str, str]):
         task_id = self._draw.task(self.np_random, options)
         drawn = draw_below(self.np_random, SEEDS)
         chosen = drawn if seed is None else seed
-        observation = self._runner.run(self._seat.reset(task_id, chosen))
-        return observation, self._seat.told_first()
+        observation = self._runner.run(self._played_side.reset(task_id, chosen))
+        return observation, self._played_side.first_info()
 
     def step(self, action: str) -> Stepped:
         """Take an action, and return what happened.
 
         Raises ResetNeeded after the end, InvalidAction if the action is not a string.
         """
-        stepped = self._runner.run(self._seat.step(action))
+        stepped = self._runner.run(self._played_side.step(action))
         if stepped[4]:
             self._draw.tell(stepped[4])
         return stepped
 
     def record(self) -> EpisodeRecord:
         """Return the record of the episode so far."""
-        return self._runner.run(self._seat.record())
+        return self._runner.run(self._played_side.record())
 
     def grade(self) -> Grade:
         """Grade the episode in its current state. The checks reveal the gold: do not show them to the player."""
-        return self._runner.run(self._seat.grade())
+        return self._runner.run(self._played_side.grade())
 
     def render(self) -> None:
         """Do nothing: the observations show everything."""
 
     def close(self) -> None:
         """Close the connections to models; the environment cannot be used afterwards."""
-        self._seat.close()
+        self._played_side.close()
         self._runner.close()
 
 
@@ -90,7 +90,7 @@ class AgentEnv(_TextEnv):
     A `curriculum` draws the tasks, and receives the outcome of each.
 
     `terminated`: one of the sides ended it. `truncated`: a limit was reached, or an error occurred that is not the
-    agent's. If no reward may count, `info["unscored"]` is true. `info` never reveals the gold.
+    agent's. If the episode has no valid reward, `info["unscored"]` is true. `info` never reveals the gold.
 
     `options` are those of `open_episode`: `user`, `evaluators`, `max_steps` and so on.
     """

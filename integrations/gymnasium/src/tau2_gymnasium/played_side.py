@@ -27,7 +27,7 @@ from tau2_core.model.tools import Role
 
 from tau2_gymnasium.actions import DONE, ActionCall, read_action
 
-SEEDS = 2**31  # that are drawn
+SEEDS = 2**31  # drawn seeds are below this
 MOST_SEED = 2**63
 STOP = "###STOP###"
 OWN_ERROR: dict[Player, str] = {"agent": "agent_error", "customer": "user_error"}
@@ -61,7 +61,7 @@ def checked_options(options: Any) -> dict[str, Any]:
     return dict(options)
 
 
-def refuse_no_text(action: Any, where: str = "") -> None:
+def refuse_non_string(action: Any, where: str = "") -> None:
     """Raise InvalidAction for an action that is not a string."""
     if not isinstance(action, str):
         raise gymnasium.error.InvalidAction(f"{where}an action is a string, not {type(action).__name__}: {action!r}")
@@ -89,7 +89,7 @@ class PlayedSide:
             raise UsageError(f"reward: give a function or RewardWeights, not {reward!r}")
 
     async def reset(self, task_id: str, seed: int) -> str:
-        """Start an episode of a task; return the first observation. If it has ended already, the first step says so."""
+        """Start an episode of a task; return the first observation. If it already ended, the first step says so."""
         if self.episode is not None:
             self.episode.close()
         episode = self.factory.episode(task_id, seed=seed)
@@ -119,8 +119,8 @@ class PlayedSide:
             raise gymnasium.error.ResetNeeded("call reset first")
         return self.episode
 
-    def told_first(self) -> dict[str, Any]:
-        """Return what the side is told at the beginning: never the gold."""
+    def first_info(self) -> dict[str, Any]:
+        """Return the info of a reset: what the side may know at the beginning, which is never the gold."""
         episode = self._begun()
         info: dict[str, Any] = {
             "task_id": episode.task.id,
@@ -148,7 +148,7 @@ class PlayedSide:
         if self.over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset before the next action")
         if not isinstance(action, str):
-            refuse_no_text(action)
+            refuse_non_string(action)
         observation = ""
         if episode.ended is None:  # it may have ended before the first action, or by a time limit
             wanted = read_action(action)

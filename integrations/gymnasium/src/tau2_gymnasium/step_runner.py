@@ -1,4 +1,4 @@
-"""Runs the steps of episodes for programs that await nothing."""
+"""Runs the steps of episodes for synchronous programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StepRunner:
             steps.close()
 
     def close(self) -> None:
-        """Close the connections to models, and the event loop. A second time changes nothing."""
+        """Close the connections to models, and the event loop. Calling it again has no effect."""
         if self._loop is not None:
             self.run(self._factory.close())
             self._loop.close()

@@ -27,7 +27,7 @@ from tau2_gymnasium.played_side import (
     checked_options,
     checked_seed,
     draw_below,
-    refuse_no_text,
+    refuse_non_string,
 )
 from tau2_gymnasium.step_runner import run_at_once
 
@@ -64,7 +64,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         self.single_observation_space = self.single_action_space = UnicodeText()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.seats = [
+        self.played_sides = [
             PlayedSide(self.factory, self.side, whole=all_messages_as_observation, reward=reward)
             for _ in range(num_envs)
         ]
@@ -119,14 +119,14 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
         if again and self.autoreset_mode is AutoresetMode.DISABLED:
             raise gymnasium.error.ResetNeeded(f"environments {again[:10]} are over; reset them with `reset_mask`")
         going = np.flatnonzero(~self._over).tolist()
-        for index in going:  # before any is taken, so that nothing is lost
-            refuse_no_text(actions[index], f"environment {index}: ")
+        for index in going:  # check all actions before taking one, so that none is lost
+            refuse_non_string(actions[index], f"environment {index}: ")
         infos = self._begin(again) if again else {}
         rewards = np.zeros(self.num_envs)
         terminations = np.zeros(self.num_envs, dtype=np.bool_)
         truncations = np.zeros(self.num_envs, dtype=np.bool_)
         ends: dict[str, Any] = {}
-        results = self._together([self.seats[index].step(actions[index]) for index in going])
+        results = self._together([self.played_sides[index].step(actions[index]) for index in going])
         for index, (observation, reward, terminated, truncated, info) in zip(going, results, strict=True):
             self._observations[index] = observation
             rewards[index], terminations[index], truncations[index] = reward, terminated, truncated
@@ -148,12 +148,12 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
     def records(self) -> list[EpisodeRecord]:
         """Return the records of the episodes so far."""
         self._refuse_closed()
-        return self._together([played_side.record() for played_side in self.seats])
+        return self._together([played_side.record() for played_side in self.played_sides])
 
     def close_extras(self, **_kwargs: Any) -> None:
         """Close the connections to models."""
         if self._loop is not None:
-            for played_side in self.seats:
+            for played_side in self.played_sides:
                 played_side.close()
             self._run(self.factory.close())
             self._loop.close()
@@ -173,7 +173,7 @@ class _TextVectorEnv(gymnasium.vector.VectorEnv[Observations, Sequence[str], NDA
             task_id = self._draw.task(random, options[place] if options else None)
             seed = draw_below(random, SEEDS)
             told = seeds[place] if seeds else None
-            drawn.append((self.seats[index], task_id, seed if told is None else told))
+            drawn.append((self.played_sides[index], task_id, seed if told is None else told))
             infos = self._gathered(infos, {"task_id": task_id, "episode_seed": drawn[-1][2]}, index)
         begun = self._together([played_side.reset(task_id, seed) for played_side, task_id, seed in drawn])
         for index, observation in zip(indexes, begun, strict=True):

@@ -31,11 +31,11 @@ from tau2_gym_inspect.solver import MakeAgent
 from tau2_gym_inspect.tools import inspect_tool
 
 MOST_GENERATIONS = 200  # of one turn; the limits of the run apply to its tool calls
-MAX_RETRIES = 3  # of a request; Inspect's default is to repeat it for ever
+MAX_RETRIES = 3  # of a request; Inspect's default is to repeat it forever
 
 T = TypeVar("T")
 
-_one_eval = anyio.Lock()  # Inspect refuses a second eval in the same process
+_eval_lock = anyio.Lock()  # Inspect refuses a second eval in the same process
 
 
 class EvalError(Exception):
@@ -46,7 +46,7 @@ class InspectAgent:
     """Makes an agent of Inspect for each episode. Each reply is a sample of an eval of its own, whose log is not kept.
 
     Args:
-        make: returns an agent that calls these tools. It is called once an episode, within the first eval.
+        make: returns an agent that calls these tools. It is called once per episode, within the first eval.
         model: the model of the evals, `PROVIDER/NAME` or an object; None if the agent brings its own.
         config: options of Inspect for the model, such as `temperature`. `max_retries` is 3 by default.
     """
@@ -57,11 +57,11 @@ class InspectAgent:
         self.make, self.model = make, model
         self.config = {"max_retries": MAX_RETRIES, **config}
 
-    def __call__(self, context: AgentContext) -> _Playing:
-        return _Playing(self, context)
+    def __call__(self, context: AgentContext) -> _EpisodeAgent:
+        return _EpisodeAgent(self, context)
 
 
-class _Playing:
+class _EpisodeAgent:
     def __init__(self, given: InspectAgent, context: AgentContext) -> None:
         self.given, self.context = given, context
         self.instructions = ChatMessageSystem(content=system_prompt(context))
@@ -74,8 +74,8 @@ class _Playing:
 
     async def reply(self, history: Sequence[Message]) -> AssistantMessage:
         sample = Sample(input=[self.instructions, *self.messages, *self._new(history)])
-        async with _one_eval:
-            state = await _to_its_end(self._played(sample))
+        async with _eval_lock:
+            state = await _finish_or_cancel(self._run_eval(sample))
         # An agent may add its own prompt each time it is run, as react() does.
         self.messages = [message for message in state.messages if not isinstance(message, ChatMessageSystem)]
         return AssistantMessage(content=state.output.completion)
@@ -89,10 +89,10 @@ class _Playing:
         return new or [ChatMessageUser(content=self.context.request)]
 
     async def _call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        # In a task of its own, a call is made to its end when Inspect stops waiting for it.
+        # In its own asyncio task, the call is completed even if Inspect stops waiting for it.
         return await asyncio.shield(asyncio.ensure_future(self.context.call(name, arguments)))
 
-    async def _played(self, sample: Sample) -> AgentState:
+    async def _run_eval(self, sample: Sample) -> AgentState:
         """Run the agent on a sample. Raises what the agent raises; EvalError; ModelError for a model that is down."""
         if not display_type_initialized():
             init_display_type("none")
@@ -116,12 +116,12 @@ class _Playing:
 
 
 @solver
-def _run_agent(playing: _Playing, outcome: list[AgentState | Exception]) -> Solver:
-    """Run the agent and note its state, or its error, which an eval would only describe."""
+def _run_agent(episode_agent: _EpisodeAgent, outcome: list[AgentState | Exception]) -> Solver:
+    """Run the agent and store its state or its exception, of which the eval's log would have only the text."""
 
     async def solve(state: TaskState, _generate: Generate) -> TaskState:
         try:
-            played, exceeded = await run(playing.agent, state.messages, [turn_limit(MOST_GENERATIONS)])
+            played, exceeded = await run(episode_agent.agent, state.messages, [turn_limit(MOST_GENERATIONS)])
         except RetryError as error:  # what Inspect raises when it gives a model up
             last = error.last_attempt.exception() or error
             outcome.append(ModelError(ModelFailure.SERVER, f"Inspect gave up on the model: {describe_error(last)}"))
@@ -134,8 +134,8 @@ def _run_agent(playing: _Playing, outcome: list[AgentState | Exception]) -> Solv
     return solve
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await an eval. Cancelled, cancel it and wait until it has ended, since it would return a log all the same."""
+async def _finish_or_cancel(work: Coroutine[Any, Any, T]) -> T:
+    """Await an eval. If cancelled, cancel the eval and wait until it ends, since it would return a log regardless."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Our messages as Inspect's."""
+"""Convert our messages to Inspect's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tau2_core import AssistantMessage, Message, ToolCall, ToolMessage, UserMess
 def inspect_messages(messages: Iterable[Message], *, model: str | None = None) -> list[ChatMessage]:
     """Return messages of a conversation as chat messages; `model` is the agent's.
 
-    A user of Inspect has no tools. So the calls of a customer are written out as text, with their results.
+    Users have no tools in Inspect, so a customer's calls are written as text, with their results.
     """
     found: list[ChatMessage] = []
     names: dict[str, str] = {}

@@ -29,7 +29,7 @@ class SampleEpisodes:
     episodes: dict[str, Episode] = field(default_factory=dict)
 
     async def open(self, state: TaskState) -> list[ChatMessage]:
-        """Begin a sample's episode; return what the agent is told and has seen so far."""
+        """Begin a sample's episode; return the system message and the messages so far."""
         trial = state.epoch - 1
         seed = trial_seeds(self.seed, state.epoch)[trial]
         episode = self.factory.episode(str(state.sample_id), seed=seed, trial=trial)
@@ -45,13 +45,13 @@ class SampleEpisodes:
         return self.episodes[state.uuid]
 
     def raise_limit(self, state: TaskState) -> None:
-        """Raise the limit of the task that has stopped the customer's model, if one has."""
+        """Raise the task limit that stopped the customer's model, if one did."""
         model = getattr(self.of(state).conversation.user, "model", None)
         if isinstance(model, CustomerModel) and model.exceeded is not None:
             raise model.exceeded
 
     async def grade(self, state: TaskState) -> tuple[EpisodeRecord, Grade]:
-        """Return a sample's record and grade. An episode that was cut off by a limit of Inspect's ended by max_steps.
+        """Return a sample's record and grade. An episode that a limit of Inspect cut off counts as ended by max_steps.
 
         Raises UnscoredError if there is no reward.
         """

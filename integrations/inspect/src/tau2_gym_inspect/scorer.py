@@ -35,11 +35,11 @@ def as_score(grade: Grade, **more: Any) -> Score:
 
 
 @scorer(metrics=[mean(), stderr()], name=NAME)
-def reward(stage: SampleEpisodes) -> Scorer:
+def reward(episodes: SampleEpisodes) -> Scorer:
     """Grade the sample's episode with the evaluators of the task."""
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001 - as Inspect calls it
-        record, grade = await stage.grade(state)
+        record, grade = await episodes.grade(state)
         return as_score(grade, termination=record.termination.value, trial=record.trial, seed=record.seed)
 
     return score

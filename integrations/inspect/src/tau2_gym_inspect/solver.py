@@ -19,28 +19,28 @@ MakeAgent = Callable[[list[Tool]], Agent]
 
 
 @solver
-def begin_episode(stage: SampleEpisodes) -> Solver:
+def begin_episode(episodes: SampleEpisodes) -> Solver:
     """Begin the sample's episode: the messages and the tools become the agent's."""
 
     async def solve(state: TaskState, _generate: Generate) -> TaskState:
-        state.messages = await stage.open(state)
-        state.tools = [tool.as_tool() for tool in inspect_tools(stage.of(state))]
-        state.tool_choice = "any" if stage.of(state).setting.solo else "auto"
+        state.messages = await episodes.open(state)
+        state.tools = [tool.as_tool() for tool in inspect_tools(episodes.of(state))]
+        state.tool_choice = "any" if episodes.of(state).setting.solo else "auto"
         return state
 
     return solve
 
 
 @solver
-def converse(stage: SampleEpisodes) -> Solver:
+def converse(episodes: SampleEpisodes) -> Solver:
     """Let the model talk to the customer and call tools until the episode ends.
 
-    An empty answer is asked for again, twice, as in a run. Raises UnscoredError if the episode ended by an error of
-    infrastructure.
+    An empty answer is requested again up to twice, as in a run. Raises UnscoredError if the episode ended by an
+    infrastructure error.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        episode = stage.of(state)
+        episode = episodes.of(state)
         tools = inspect_tools(episode)
         empty = 0
         while episode.ended is None:
@@ -57,7 +57,7 @@ def converse(stage: SampleEpisodes) -> Solver:
             else:
                 empty += 1
                 state.messages.append(ChatMessageUser(content=EMPTY_REMINDER))
-            stage.raise_limit(state)
+            episodes.raise_limit(state)
         _refuse_unscored(episode)
         return state
 
@@ -65,7 +65,7 @@ def converse(stage: SampleEpisodes) -> Solver:
 
 
 @solver
-def played_by(stage: SampleEpisodes, make: MakeAgent) -> Solver:
+def played_by(episodes: SampleEpisodes, make: MakeAgent) -> Solver:
     """Let an agent of Inspect take the turns: it calls the tools itself, and its last text is for the customer.
 
     `make` gets the episode's tools and returns the sample's agent. A call that ends the episode, by a limit or `done`,
@@ -73,7 +73,7 @@ def played_by(stage: SampleEpisodes, make: MakeAgent) -> Solver:
     """
 
     async def solve(state: TaskState, _generate: Generate) -> TaskState:
-        episode = stage.of(state)
+        episode = episodes.of(state)
         turn = anyio.CancelScope()
 
         def end_turn() -> None:
@@ -87,7 +87,7 @@ def played_by(stage: SampleEpisodes, make: MakeAgent) -> Solver:
                 state.messages, state.output = played.messages, played.output
             if episode.ended is None:
                 state.messages += await _said(episode, state.output.completion)
-            stage.raise_limit(state)
+            episodes.raise_limit(state)
         _refuse_unscored(episode)
         return state
 

@@ -42,7 +42,7 @@ def domain_task(
         user: the simulated customer: a registered name such as `scripted`; `llm` for Inspect's model role `user`; or a
             model's name as in Inspect, `PROVIDER/NAME`.
         agent: makes an agent of Inspect from the tools of a sample; by default the model itself is the agent.
-        seed: from which each epoch's seed is drawn, as a run draws those of its trials.
+        seed: the seed from which each epoch's seed is drawn, as a run draws those of its trials.
         options: see `tau2_core.EpisodeOptions`.
 
     Raises:
@@ -52,14 +52,14 @@ def domain_task(
     solo = options.get("solo", False)
     factory = EpisodeFactory(domain, split=split, tasks=tasks, user=_customer("none" if solo else user), **options)
     factory.refuse_ungradable()
-    stage = SampleEpisodes(factory, seed)
+    episodes = SampleEpisodes(factory, seed)
     samples = [_sample(factory, task) for task in factory.tasks.values()]
     return Task(
         dataset=MemoryDataset(samples, name=f"{factory.domain}:{split or 'base'}"),
-        setup=begin_episode(stage),
-        solver=converse(stage) if agent is None else played_by(stage, agent),
-        scorer=reward(stage),
-        cleanup=stage.close,
+        setup=begin_episode(episodes),
+        solver=converse(episodes) if agent is None else played_by(episodes, agent),
+        scorer=reward(episodes),
+        cleanup=episodes.close,
         metadata={
             "domain": factory.domain,
             "split": split,
@@ -72,7 +72,7 @@ def domain_task(
 
 
 def _sample(factory: EpisodeFactory, task: DomainTask) -> Sample:
-    """Return a task as a sample: what grades it stays here."""
+    """Return a task as a sample, without its evaluation criteria."""
     within = [name for name, ids in factory.splits.items() if task.id in ids]
     about = {"domain": factory.domain, "task_id": task.id, "splits": within, "tags": task.tags}
     return Sample(input=f"{factory.domain}: task {task.id}", id=task.id, metadata=about)

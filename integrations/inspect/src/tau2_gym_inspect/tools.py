@@ -1,4 +1,4 @@
-"""Our tools as Inspect's: the same names, descriptions and schemas, and every call goes to the episode."""
+"""Convert our tools to Inspect's, with the same names, descriptions and schemas; every call goes to the episode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tau2_gym_inspect.messages import tool_error
 
 
 def inspect_tools(episode: Episode, at_end: Callable[[], object] | None = None) -> list[ToolDef]:
-    """Return what the agent may call in an episode, one call at a time.
+    """Return the agent's tools in an episode. Their calls run one at a time.
 
     `at_end` is called after a call that has ended the episode.
     """
@@ -36,7 +36,7 @@ def inspect_tools(episode: Episode, at_end: Callable[[], object] | None = None) 
 
 
 def inspect_tool(tool: Tool, call: CallTool) -> ToolDef:
-    """Return a tool whose calls are made by `call`. A failed one is an error that the model reads."""
+    """Return a tool whose calls are made by `call`. A failed call is an error that the model reads."""
 
     async def execute(**kwargs: Any) -> str:
         result = await call(tool.name, kwargs)
@@ -51,7 +51,7 @@ def inspect_tool(tool: Tool, call: CallTool) -> ToolDef:
 async def make_call(episode: Episode, tools: list[ToolDef], call: InspectCall) -> ChatMessageTool:
     """Make one call through Inspect, with its approval and events, and return the result.
 
-    What Inspect refuses to parse is for the episode to refuse, in its own words, so that it counts as a failed call.
+    A call that Inspect cannot parse is passed to the episode, which refuses it, so that it counts as a failed call.
     """
     done = await execute_tools([ChatMessageAssistant(content="", tool_calls=[call])], tools)
     (result,) = (message for message in done.messages if isinstance(message, ChatMessageTool))

@@ -28,7 +28,7 @@ class CustomerModel:
         try:
             given = await messages_from_openai([*messages])
             output = await self.model.generate(given, tools=offered)
-        except LimitExceededError as error:  # the task's own; the episode must not take it for the customer's
+        except LimitExceededError as error:  # a limit of the task, not an error of the customer
             self.exceeded = error
             raise ModelError(ModelFailure.TIMEOUT, str(error)) from error
         except Exception as error:

@@ -22,7 +22,7 @@ INSTRUCTIONS, DEFINITIONS = "gen_ai.system_instructions", "gen_ai.tool.definitio
 ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
 ERROR = "error.type"
 EVALUATION = "gen_ai.evaluation.result"
-PROVIDERS = {  # names of providers in the conventions, where litellm's are others
+PROVIDERS = {  # the conventions' names of providers, where they differ from litellm's
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "gemini": "gcp.gemini",
@@ -32,7 +32,7 @@ PROVIDERS = {  # names of providers in the conventions, where litellm's are othe
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
 }
-SAMPLING = {  # arguments of requests with an attribute of their own, and their types
+SAMPLING = {  # the arguments of requests that have their own attribute, and their types
     "temperature": float,
     "top_p": float,
     "top_k": int,
@@ -51,7 +51,7 @@ def operation_of(settings: ModelSettings) -> str:
 
 
 def request_attributes(settings: ModelSettings, options: Mapping[str, Any]) -> Attributes:
-    """Return the attributes of a request to a model: what is asked, and where."""
+    """Return the attributes of a request to a model: its parameters and the server."""
     provider, slash, name = settings.model.partition("/")
     found: Attributes = {
         OPERATION: operation_of(settings),
@@ -176,4 +176,4 @@ def _arguments(text: Any) -> Any:
     try:
         return json.loads(text)
     except (TypeError, ValueError):
-        return text  # what a model wrote is no JSON; it is shown as it is
+        return text  # the model's text is not JSON; show it unchanged

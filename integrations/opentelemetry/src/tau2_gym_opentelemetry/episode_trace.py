@@ -86,9 +86,10 @@ class EpisodeTrace:
         return self.run.tracer.start_span(name, within, SpanKind.CLIENT, attributes, start_time=begun)
 
     def tool(self, name: str, call_id: str, requestor: str, begun: int) -> Span:
-        """Begin the span of a tool call: within a span of this trace that is current, such as the agent's own.
+        """Begin the span of a tool call.
 
-        Otherwise it is within the turn of the side that calls.
+        Its parent is the current span if that belongs to this trace, such as a span of the agent's own. Otherwise it
+        is the turn of the calling side.
         """
         within = self.turn("agent" if requestor == "assistant" else "user", begun)
         if get_current_span().get_span_context().trace_id == self.context.trace_id:
@@ -113,7 +114,7 @@ class EpisodeTrace:
         _end(span, ended, error, explanation)
 
     def went_on(self, until: int) -> None:
-        """Note that the present turn has lasted until a time."""
+        """Extend the current turn until a time."""
         self._last = max(self._last, until)
 
     def finish(self, record: EpisodeRecord, grade: Grade | None, ended: int) -> None:
@@ -142,7 +143,7 @@ class EpisodeTrace:
             self._turn = self._role = None
 
     def _sum_up(self, record: EpisodeRecord) -> None:
-        """Add the agent's usage, and the conversation if content is wanted: some viewers read it here only."""
+        """Add the agent's usage, and the conversation if content is wanted: some viewers read them only here."""
         if (usage := record.usage.get("agent")) is not None and usage.requests:
             tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
             self.root.set_attributes(conventions.answer_attributes(tokens, None, usage.cost))

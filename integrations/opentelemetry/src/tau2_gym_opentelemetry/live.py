@@ -65,7 +65,7 @@ class LiveTraces:
         self._open[step] = span, attach(set_span_in_context(span))
 
     def step_finished(self, slot: Slot, step: EpisodeStep) -> None:
-        """End a step's span. A turn goes on with the side's next step."""
+        """End a step's span. A turn continues with the side's next step."""
         episode, now = self._traces[slot], time.time_ns()
         span, token = self._open.pop(step)
         detach(token)
@@ -85,7 +85,7 @@ class LiveTraces:
         episode.end(span, now, error)
 
     def episode_finished(self, record: EpisodeRecord, grade: Grade) -> None:
-        """End a trace, with the verdicts. A record that an earlier, stopped run left has no trace here."""
+        """End a trace, with the verdicts. A record from before the run was resumed has no trace here."""
         episode = self._traces.pop(record.slot, None)
         if episode is not None:
             episode.finish(record, grade, time.time_ns())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tau2_core import ExporterSpec, Lazy, ObserverSpec, UsageError, hookimpl
 
-if TYPE_CHECKING:  # importing it would slow every command down
+if TYPE_CHECKING:  # importing it would slow down every command
     from tau2_core import Observer
 
 SWITCH = "TAU2_GYM_TRACES"
@@ -26,7 +26,7 @@ def tau2_observers() -> list[ObserverSpec]:
 def tau2_exporters() -> list[ExporterSpec]:
     options = {
         "endpoint": "the collector's address, such as http://127.0.0.1:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT",
-        "content": "true: with what was said, the arguments and results of tools, and the policy",
+        "content": "true: with the messages, the arguments and results of tools, and the policy",
     }
     home = "tau2_gym_opentelemetry.stored"
     return [ExporterSpec("otlp", "traces for an OTLP collector", send=Lazy(f"{home}:send"), options=options)]

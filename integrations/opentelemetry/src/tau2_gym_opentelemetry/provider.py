@@ -1,4 +1,4 @@
-"""Where spans go: a tracer provider that is set up already, or one that sends to an OTLP endpoint."""
+"""Choose where spans go: to an existing tracer provider, or to an OTLP endpoint."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SERVICE = "tau2-gym"
 
 
 def captures_content() -> bool:
-    """Tell whether the environment allows the content of messages on spans, as OpenTelemetry's own variable says."""
+    """Return whether OpenTelemetry's environment variable allows the content of messages on spans."""
     return os.environ.get(CONTENT, "").lower() in ("true", "span_only", "span_and_event")
 
 
 def resource() -> Resource:
-    """Return what sends the spans: `tau2-gym`, unless the SDK's variables say something else."""
+    """Return the resource that sends the spans: `tau2-gym`, unless the SDK's variables name another."""
     named = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
     given = str(named.attributes.get(SERVICE_NAME, ""))
     own = {SERVICE_VERSION: version("tau2-core")}
@@ -35,9 +35,9 @@ def resource() -> Resource:
 
 
 def live_provider() -> tuple[trace.TracerProvider, Callable[[], object]]:
-    """Return where the spans of a run go, and what sends the last ones at its end.
+    """Return the tracer provider of a run, and a function that sends the remaining spans at its end.
 
-    It is the program's tracer provider if it has one, otherwise one of the run's own for the OTEL_* endpoint.
+    It is the program's own provider if it has one, otherwise a new one for the OTEL_* endpoint.
     """
     present = trace.get_tracer_provider()
     if not isinstance(present, trace.ProxyTracerProvider):
@@ -52,7 +52,7 @@ def _nothing() -> None:
 
 
 def exporter_for(endpoint: str | None) -> OTLPSpanExporter:
-    """Return an exporter to an address, with or without `/v1/traces`. Raises UsageError for none or a wrong one."""
+    """Return an exporter to an address, with or without `/v1/traces`. Raises UsageError if it is missing or invalid."""
     if endpoint is None:
         if not any(os.environ.get(each) for each in ENDPOINTS):
             raise UsageError(
@@ -66,5 +66,5 @@ def exporter_for(endpoint: str | None) -> OTLPSpanExporter:
 
 
 def address_of(exporter: OTLPSpanExporter) -> str:
-    """Return where an exporter sends to."""
+    """Return the address that an exporter sends to."""
     return exporter._endpoint  # the SDK has no public name for it

@@ -1,7 +1,7 @@
 """`tau2-gym export RUN --to otlp`: the traces of a stored run.
 
-A record knows the order of things and how long a message took, but no time of day. So the first episode begins when the
-run was begun, and each one when the one before it has ended.
+A record has the order of events and the duration of each message, but no time of day. So the trace of the first episode
+starts when the run was started, and each further one when the trace before it ends.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ BATCH = 512  # spans of a request
 def send(export: Export) -> int:
     """Send each episode of a run as a trace; return the number of episodes.
 
-    Raises UsageError for tasks or wrong options, RunError if the collector does not take them.
+    Raises UsageError for tasks or wrong options, RunError if the collector does not accept the spans.
     """
     if export.run is None:
-        raise UsageError("--to otlp is for runs: a trace is what happened in an episode")
+        raise UsageError("--to otlp is for runs: a trace shows an episode; give a run's folder")
     content = _wanted_content(export.options.get("content"))
     exporter = exporter_for(export.options.get("endpoint"))
     memory = InMemorySpanExporter()
@@ -69,8 +69,8 @@ def _wanted_content(text: str | None) -> bool:
 def _deliver(exporter: Any, spans: list[ReadableSpan]) -> None:
     if exporter.export(spans) is not SpanExportResult.SUCCESS:
         raise RunError(
-            f"{address_of(exporter)} did not take the spans; check the address and that a collector for OTLP over HTTP "
-            "listens there (the log above says why)"
+            f"{address_of(exporter)} did not accept the spans; check the address and that a collector for OTLP over "
+            "HTTP listens there (the log above says why)"
         )
 
 
@@ -122,7 +122,7 @@ class _Stored:
         role: Role = "agent" if isinstance(message, AssistantMessage) else "user"
         self.calls = list(message.tool_calls or [])
         if role == "agent" and not before and message.content:
-            return  # the opening line, which nobody has thought of
+            return  # the opening line, which is fixed and not the agent's
         within = self.trace.turn(role, begun)
         self.trace.went_on(self.now)
         settings = self.models.get(role)
@@ -145,7 +145,7 @@ class _Stored:
 
     def _result(self, message: ToolMessage, begun: int) -> None:
         if not self.calls:
-            return  # a damaged record; what belongs to no call has no span
+            return  # a damaged record; a result without a call has no span
         call = self.calls.pop(0)
         span = self.trace.tool(call.name, call.id, message.requestor, begun)
         if self.content:

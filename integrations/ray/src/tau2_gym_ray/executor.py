@@ -33,7 +33,7 @@ async def open_ray(options: ExecutorOptions) -> AsyncIterator[RayWorkers]:
     if joins:
         await asyncio.to_thread(_join, options.options.get("address"), _runtime_env(options.options))
     elif options.options.keys() & {"address", "runtime-env"}:
-        raise UsageError("--executor-option: Ray is initialized already; omit address and runtime-env")
+        raise UsageError("--executor-option: Ray is already initialized; omit address and runtime-env")
     try:
         total = ray.cluster_resources().get("CPU", 0.0)
         fitting = int(total / cpus) if cpus else int(total)

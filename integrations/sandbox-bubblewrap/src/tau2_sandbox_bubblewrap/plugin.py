@@ -1,4 +1,4 @@
-"""Registers the sandbox. Nothing is looked for before a tool needs it."""
+"""Registers the sandbox. It looks for bubblewrap only when a tool needs it."""
 
 from tau2_core import Lazy, SandboxSpec, hookimpl
 

@@ -1,4 +1,4 @@
-"""Running a command by bubblewrap."""
+"""Run commands in bubblewrap."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ INSIDE = "/documents"
 LONGEST = 100_000  # bytes; the kernel takes no argument of more than 128 KiB
 PROBE_SECONDS = 10.0
 CHUNK = 65_536
-# Limits of each process, set by the shell that then becomes the command's. The numbers are arguments, never part of it.
+# A shell sets the limits of each process and then becomes the command's shell. The numbers are passed as arguments.
 _LIMITED = 'ulimit -t "$1" -v "$2" -u "$3" -f "$4" -c 0 && exec bash -c "$5"'
 _INSTALL = "install it, as with apt-get install bubblewrap, or play a variant without a shell"
-_ALLOW = "allow users to make namespaces, or play a variant without a shell"
+_ALLOW = "allow users to create namespaces, or play a variant without a shell"
 
 
 class Bubblewrap:
@@ -52,12 +52,12 @@ class Bubblewrap:
             return FinishedCommand(TIME_IS_UP, "", "")
         finally:
             if process.returncode is None:
-                process.kill()  # all inside dies with it
+                process.kill()  # which also kills all processes inside
                 await process.wait()
 
 
 def _refuse(command: str) -> None:
-    """Refuse a command that no program can be given. Raises ToolError."""
+    """Refuse a command that the system cannot pass to a program. Raises ToolError."""
     if "\0" in command:
         raise ToolError("the command contains a null character; leave it out")
     size = len(command.encode("utf-8", "surrogatepass"))
@@ -79,7 +79,7 @@ async def _finished(process: Process, most: int) -> FinishedCommand:
 
 
 async def _read(stream: asyncio.StreamReader, most: int) -> tuple[str, bool]:
-    """Return what a stream contains, up to so many bytes, and whether there was more, which is dropped."""
+    """Return the first `most` bytes of a stream as text, and whether there was more, which is dropped."""
     kept = bytearray()
     cut = False
     while chunk := await stream.read(CHUNK):
@@ -90,12 +90,12 @@ async def _read(stream: asyncio.StreamReader, most: int) -> tuple[str, bool]:
 
 
 def _numbers(limits: SandboxLimits) -> tuple[int, int, int, int]:
-    """Return CPU seconds, KiB of memory, processes, and blocks of 1 KiB of a file, as `ulimit` counts them."""
+    """Return the limits as `ulimit` counts them: CPU seconds, KiB of memory, processes, KiB of a file."""
     return max(1, round(limits.seconds)), limits.memory // 1024, limits.processes, limits.file // 1024
 
 
 def _world(folder: Path, *, writable: bool, most: int) -> Iterator[str]:
-    """Yield the arguments for what there is inside."""
+    """Yield bubblewrap's arguments for the files that are visible inside."""
     yield from ("--ro-bind", "/usr", "/usr")
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         place = Path("/", name)
@@ -112,7 +112,7 @@ def _world(folder: Path, *, writable: bool, most: int) -> Iterator[str]:
 
 
 def open_sandbox() -> Bubblewrap:
-    """Return the sandbox. Raises UnavailableError if bubblewrap is not installed, or can make no namespaces here."""
+    """Return the sandbox. Raises UnavailableError if bubblewrap is not installed, or cannot create namespaces here."""
     if sys.platform != "linux":
         raise UnavailableError(f"bubblewrap works on Linux only, not on {sys.platform}; play a variant without a shell")
     program = shutil.which("bwrap")
@@ -123,7 +123,7 @@ def open_sandbox() -> Bubblewrap:
 
 @cache
 def _tried(program: str) -> Bubblewrap:
-    """Return the sandbox by a program that has just worked."""
+    """Return the sandbox after trying the program once. Raises UnavailableError if it does not work."""
     environment = ("--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8")
     guards: tuple[str, ...] = (
         "--unshare-all",

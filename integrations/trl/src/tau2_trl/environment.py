@@ -39,7 +39,7 @@ class ToolEnvironment:
         return None if self._episode is None or self._episode.ended is not None else self._episode
 
     def reset(self, **row: Any) -> str:
-        """Start an episode of the row's `task_id`; return what was said so far."""
+        """Start an episode of the row's `task_id`; return the customer's message, or the conversation so far."""
         self._episode = self.factory.episode(str(row["task_id"]), seed=int(row.get("seed") or self._resets))
         self._resets += 1
         self._run(self._episode.begin())
@@ -49,7 +49,7 @@ class ToolEnvironment:
         return next((each.content or "" for each in reversed(messages) if isinstance(each, UserMessage)), "")
 
     def get_reward(self) -> float | None:
-        """Grade the episode in its current state and return the reward; None if no reward may count."""
+        """Grade the episode in its current state and return the reward; None if it has no valid reward."""
         if self._episode is None:
             return None
         grade: Grade = self._run(self._episode.grade())

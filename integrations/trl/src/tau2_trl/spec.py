@@ -84,12 +84,12 @@ class Tau2Spec:
 
     @property
     def rollout_dataset(self) -> Any:
-        """The tasks, whose ids stand in for the prompts, which rollouts make themselves."""
+        """The tasks, with their ids in place of prompts: rollouts create the prompts themselves."""
         return _dataset([{"prompt": task_id} for task_id in self.factory.tasks])
 
     @property
     def environment_dataset(self) -> Any:
-        """The tasks, each with the policy as the system's message; `reset` adds what the customer says first."""
+        """The tasks, each with the policy as the system message; `reset` adds the customer's first message."""
         opening = {"role": "user", "content": ""}
         system = {"role": "system", "content": self.factory.policy}
         return _dataset([{"prompt": [system, opening], "task_id": task_id} for task_id in self.factory.tasks])
@@ -103,7 +103,7 @@ class Tau2Spec:
     def reward_func(
         completions: Sequence[Any], episode_reward: Sequence[float | None], **_more: Any
     ) -> list[float | None]:
-        """Return the rewards of the episodes; None where no reward may count."""
+        """Return the rewards of the episodes; None for an episode without a valid reward."""
         assert len(completions) == len(episode_reward)
         return list(episode_reward)
 

@@ -16,7 +16,7 @@ class Tau2EnvConfig(vf.EnvConfig):
     """The agent, and the options of a server that is started."""
 
     agent: vf.AgentConfig = vf.AgentConfig(harness={"id": "null"}, runtime=vf.SubprocessConfig())
-    """The agent: a chat loop with the domain's tools alone, in a process of this machine."""
+    """The agent: a chat loop with only the domain's tools, in a process on this machine."""
     serve: list[str] = Field(default_factory=list)
     """Options of `tau2-gym serve`, such as `--user-model`, for the server that is started without a `task.url`."""
 

@@ -33,7 +33,7 @@ async def own_server(options: Sequence[str]) -> AsyncIterator[str]:
             if address is None:
                 log.seek(0)
                 said = log.read().decode(errors="replace")[-SHOWN_CHARACTERS:].strip()
-                raise RunError(f"tau2-gym serve {' '.join(options)} did not start; it said:\n{said or first}")
+                raise RunError(f"tau2-gym serve {' '.join(options)} did not start; its output:\n{said or first}")
             yield address[0]
         finally:
             process.stdin.close()  # closing its input ends the server

@@ -22,7 +22,7 @@ class Tau2TaskConfig(vf.TaskConfig):
     user: str | None = None
     """Who plays the customer; by default the server's default."""
     seed: int = 0
-    """The seed of every episode, so that the rollouts of a group start in the same world."""
+    """The seed of every episode, so that the rollouts of a group start from the same state."""
 
 
 class Tau2Config(vf.TasksetConfig):
@@ -57,7 +57,7 @@ class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
         """Open an episode. Raises RunError if the server refuses."""
         if self.config.url is None:
             raise UsageError("there is no gym server: use the environment of this package, or set task.url")
-        wish = {
+        request = {
             "domain": self.data.domain,
             "task_id": self.data.id,
             "variant": self.data.variant,
@@ -65,7 +65,7 @@ class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
             "seed": self.config.seed,
             "user": self.config.user,
         }
-        made = await ask("POST", f"{self.config.url.rstrip('/')}/v1/episodes", wish)
+        made = await ask("POST", f"{self.config.url.rstrip('/')}/v1/episodes", request)
         for name in RolloutState.__annotations__:
             setattr(trace.state, name, made[name])
 
@@ -79,11 +79,11 @@ class Tau2Task(vf.Task[Tau2Data, RolloutState, Tau2TaskConfig]):
 
     @vf.reward(weight=1.0)
     async def tau2(self, trace: vf.Trace) -> float:
-        """Return the grade's reward. Raises RunError if none may count: the rollout is then an error, not a 0."""
+        """Return the grade's reward. Raises RunError if there is none: the rollout is then an error, not a 0."""
         grade = Grade.model_validate(trace.info["tau2"]["grade"])
         reward = grade.reward_for("agent")
         if reward is None:
-            raise RunError(f"{self.data.id}: no reward may count, because the outcome is {grade.outcome}")
+            raise RunError(f"{self.data.id}: there is no valid reward, because the outcome is {grade.outcome}")
         return reward
 
     @vf.metric
@@ -103,21 +103,21 @@ class Tau2Taskset(vf.Taskset[Tau2Task, Tau2Config]):
 
     def load(self) -> Iterator[Tau2Task]:
         """Yield the tasks. Raises UsageError for a domain or a split that does not exist."""
-        wish = self.config
-        if not wish.domain:
+        config = self.config
+        if not config.domain:
             raise UsageError(f"give a domain (--env.taskset.domain); installed are {', '.join(installed_domains())}")
         domain = load_domain(
-            wish.domain, dataset=wish.dataset, variant=wish.variant, variant_options=wish.variant_options
+            config.domain, dataset=config.dataset, variant=config.variant, variant_options=config.variant_options
         )
-        if wish.split not in domain.splits:
-            raise UsageError(f"{wish.domain} has no split {wish.split!r}; it has {', '.join(domain.splits)}")
-        for task_id in domain.splits[wish.split]:
+        if config.split not in domain.splits:
+            raise UsageError(f"{config.domain} has no split {config.split!r}; it has {', '.join(domain.splits)}")
+        for task_id in domain.splits[config.split]:
             data = Tau2Data(
                 id=task_id,
                 name=task_id,
                 system_prompt=domain.policy,
-                domain=wish.domain,
-                variant=wish.variant,
-                variant_options=wish.variant_options,
+                domain=config.domain,
+                variant=config.variant,
+                variant_options=config.variant_options,
             )
-            yield Tau2Task(data, wish.task)
+            yield Tau2Task(data, config.task)

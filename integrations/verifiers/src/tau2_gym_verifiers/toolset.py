@@ -27,7 +27,7 @@ class Tau2Toolset(vf.Toolset[vf.SharedToolsetConfig, RolloutState]):
             return (await sides["assistant"].list_tools()).tools
 
     async def call_tool(self, name: str, arguments: dict[str, Any], _context: Any = None) -> CallToolResult:
-        """Call a tool in the world of the rollout's episode."""
+        """Call a tool in the rollout's episode."""
         async with open_sides({"assistant": self.state.mcp_url}) as sides:
             result = await sides["assistant"].call_tool(name, arguments)
         assert isinstance(result, CallToolResult)
