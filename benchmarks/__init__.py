@@ -1,1 +1,1 @@
-"""Speed and memory, printed as figures and ratios; nothing here passes or fails."""
+"""Measure speed and memory, and print figures and ratios. Nothing here passes or fails."""

@@ -1,19 +1,25 @@
-"""`python -m benchmarks [SECTION…] [--simulations DIR]`: the cost of worlds, calls, grades, rollouts and a server.
+"""`python -m benchmarks [SECTION…]`: the cost of environments, calls, grades, rollouts and a server.
 
-Sections: the domains, `imports` (CPU seconds of a start, and the size of a light install, which pip fetches),
-`search` (BM25 beside rank-bm25, which the extra `dev` installs, over own documents or those of `--dataset`),
-`grading` (of official result files, by default those in ../shared), `regrading` (of `--conversations` of them, by
-default 100,000, on all cores), `train` (environments for training, also those of
-tau2-bench: `--tau2-bench` is a folder with its package, or an interpreter that has it), `equality`
-(the same episodes by every interface; `--openenv` and `--verifiers` add two, from environments that are made for them
-or have the given interpreter), `view` (the workbench over 20,000 episodes), `checked_customers` (what
-`--user-check` costs and finds with a customer that errs at a known rate), `scale` (reading a run of `--episodes`, by
-default a million, which takes some GB of disk), `judges` (whether intervals about scripted
-judges hold the truth), `trees` (this tree beside another, `--before DIR`: the same work in
-neighbouring rounds, and what it enters), and four that take minutes and want a machine that does nothing else: `gym`,
-`serve` (worker processes), `llm` and `executors`. `attack` attacks a server of its own on loopback for `--minutes`.
+The sections are the names of the domains, and:
 
-`view` measures Inspect View too, which pip fetches unless TAU2_GYM_INSPECT names an environment that has it.
+- `imports`: CPU seconds of a start, and the size of a light install, which pip fetches
+- `search`: BM25 compared with rank-bm25 (from the extra `dev`), over the pack's documents or those of `--dataset`
+- `grading`: official result files, from `--simulations` (default: ../shared)
+- `regrading`: `--conversations` copies of their conversations (default: 100,000), on all cores
+- `customers`: faults of the simulated customers in official result files
+- `checked_customers`: what `--user-check` costs and finds, with a customer that errs at a known rate
+- `judges`: how often intervals about scripted judges contain the true value
+- `train`: environments for training, compared with those of tau2-bench if `--tau2-bench` names a folder with its
+  package, or an interpreter that has it
+- `equality`: the same episodes by every interface. `--openenv` and `--verifiers` add two interfaces, with the given
+  interpreter or in a new environment.
+- `view`: the workbench with 20,000 episodes, and Inspect View, which pip fetches unless TAU2_GYM_INSPECT names an
+  environment that has it
+- `scale`: reading a run of `--episodes` (default: a million, which needs some GB of disk)
+- `trees`: this source tree compared with another, `--before DIR`: CPU time of the same work in alternating rounds, and
+  the functions that it enters
+- `gym`, `serve` (worker processes), `llm`, `executors`: these take minutes and need an otherwise idle machine
+- `attack`: attack a server of its own on loopback for `--minutes`
 """
 
 from __future__ import annotations
@@ -123,7 +129,7 @@ def main(
                 screen.print(_table(f"llm: retail, models of {provider}/, {each}", llm_figures(provider)))
         else:
             screen.print(_table(f"{section}: own data, own tasks", domain_figures(section)))
-    screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better we are.")
+    screen.print("tau2-bench: as measured on a 2-core machine of this kind. ×: how many times better tau2-gym is.")
 
 
 def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> None:
@@ -156,7 +162,7 @@ def _equality(screen: Console, openenv: str | None, verifiers: str | None) -> No
 
 
 def _gym(screen: Console) -> None:
-    from benchmarks.gym import WORLDS, compare
+    from benchmarks.gym import EPISODES, compare
 
     rows, megabytes = compare()
     titles = ("protocol", "sessions", "calls/s", "bare", "ratio", "set-up ms", "bare", "ratio")
@@ -164,15 +170,15 @@ def _gym(screen: Console) -> None:
     for row in rows:
         table.add_row(*row.row())
     screen.print(table)
-    screen.print(f"{WORLDS} open retail worlds: {megabytes:.1f} MB above the idle server (aim ≤ 100)")
+    screen.print(f"{EPISODES} open retail episodes: {megabytes:.1f} MB above the idle server (aim ≤ 100)")
 
 
 def _serve(screen: Console) -> None:
     from benchmarks.serve import serve_figures
 
     rows, limit = serve_figures()
-    titles = ("workers", "calls/s", "ratio", "server µs a call", "client µs a call", "ratio by processor time")
-    table = Table(*titles, title="serve: one process and several behind one port (aim: ratio ≥ 1.7 with 2)")
+    titles = ("workers", "calls/s", "ratio", "server µs per call", "client µs per call", "ratio by CPU time")
+    table = Table(*titles, title="serve: one process, and several behind one port (aim: ratio ≥ 1.7 with 2)")
     for row in rows:
         table.add_row(*row)
     screen.print(table)
@@ -207,9 +213,11 @@ if __name__ == "__main__":
     )
     parser.add_argument("--episodes", type=int, default=1_000_000, help="how many episodes `scale` reads")
     parser.add_argument("--conversations", type=int, default=100_000, help="how many `regrading` grades")
-    parser.add_argument("--before", type=Path, metavar="DIR", help="the tree that `trees` compares this tree with")
-    parser.add_argument("--tau2-bench", type=Path, metavar="PATH", help="its package, which `train` measures, too")
+    parser.add_argument(
+        "--before", type=Path, metavar="DIR", help="the source tree that `trees` compares with this one"
+    )
+    parser.add_argument("--tau2-bench", type=Path, metavar="PATH", help="its package, which `train` also measures")
     parser.add_argument("--environments", type=int, nargs="+", metavar="N", help="sizes of the vectors of `train`")
-    parser.add_argument("--dataset", type=Path, help="a checkout of tau2-bench, whose documents `search` takes")
-    told = parser.parse_args()
-    main(**vars(told))
+    parser.add_argument("--dataset", type=Path, help="a checkout of tau2-bench with the documents for `search`")
+    arguments = parser.parse_args()
+    main(**vars(arguments))

@@ -1,4 +1,4 @@
-"""A server under all attacks at once: the effect on other clients, and the memory that remains in use."""
+"""Attack a server in every way at once; measure the effect on other clients, and the memory that remains in use."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ FILES: dict[str, Any] = {
 
 @dataclass(eq=False)
 class Watch:
-    """The view of well-behaved clients: the latency of /healthz, and episodes."""
+    """What well-behaved clients observe: the latency of /healthz, and the episodes that they play."""
 
     address: str
     seconds: list[float] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Watch:
 
 
 def attack_figures(minutes: float) -> list[Figure]:
-    """Attack a server that we start for a number of minutes; return the effect on other clients."""
+    """Start a server and attack it for a number of minutes; return the effect on other clients."""
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (process, address):
         _open_each_domain(address)
         idle = Watch(address)
@@ -173,10 +173,10 @@ def attack_figures(minutes: float) -> list[Figure]:
         Figure("memory before", before, "MB"),
         Figure("memory at the end of the attacks", during, "MB"),
         Figure("memory after", after, "MB", round(before + 10)),
-        Figure("episodes of others", len(attacked.played) + len(attacked.wrong), ""),
-        Figure("of them interrupted, or with a wrong answer (aim: none)", len(attacked.wrong), ""),
-        Figure("of them without a record (aim: none)", lost, ""),
-        Figure("of them with a wrong record (aim: none)", changed, ""),
+        Figure("episodes of other clients", len(attacked.played) + len(attacked.wrong), ""),
+        Figure("  interrupted, or with a wrong answer (aim: none)", len(attacked.wrong), ""),
+        Figure("  without a record (aim: none)", lost, ""),
+        Figure("  with a wrong record (aim: none)", changed, ""),
         Figure("tracebacks in the log (aim: none)", log.count("Traceback"), ""),
     ]
 

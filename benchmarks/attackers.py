@@ -137,7 +137,7 @@ class _Attackers:
         )
 
     async def session_flood(self) -> None:
-        """Open sessions of the compatibility route, each with its own world."""
+        """Open sessions of the compatibility route, each with its own episode."""
         for _ in range(20):
             extra = {"session_id": f"flood-{next(self.numbers)}", "config": {"domain": "mock"}}
             hello = {**HELLO, "clientInfo": {"name": "flood", "version": "1", "_extra": extra}}

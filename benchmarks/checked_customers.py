@@ -1,4 +1,4 @@
-"""What `--user-check` costs and what it finds: a scripted customer that errs at a known rate, with and without it."""
+"""What `--user-check` costs and finds: a scripted customer that errs at a known rate, with and without the check."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ INSTEAD_OF_A_STOP = ("Thank you. Is there anything else I can help you with?",)
 
 @dataclass
 class Erring:
-    """Plays the gold, and spoils a share of the customer's texts, also of those that it is asked for again."""
+    """Plays the gold, but makes a share of the customer's messages faulty, including those that are requested again."""
 
     gold: GoldScript
     rate: float
     spoilt: int = 0
     asked_again: int = 0
-    asked_again_in_vain: int = 0
+    asked_again_needlessly: int = 0
     _random: Random = field(default_factory=lambda: Random(1))
     _last_was_spoilt: dict[str, bool] = field(default_factory=dict)
 
@@ -46,7 +46,7 @@ class Erring:
         noted = asked.last.startswith(NOTE)
         if noted:
             self.asked_again += 1
-            self.asked_again_in_vain += not self._last_was_spoilt[asked.system]
+            self.asked_again_needlessly += not self._last_was_spoilt[asked.system]
             asked = Asked(asked.number, asked.path, asked.headers, {**asked.body, "messages": asked.messages[:-1]})
         answer = self.gold(asked)
         said = str(answer.message.get("content") or "")
@@ -86,16 +86,16 @@ class Played:
 
 
 def checked_table() -> Table:
-    """Return the costs and findings by rate of errors; one scripted run with the check and one without for each."""
+    """Return the costs and findings by error rate, from one scripted run with the check and one without for each."""
     titles = (
-        "rate",
-        "spoilt",
+        "error rate",
+        "made faulty",
         "check",
         "messages",
         "requests",
         "per message",
         "asked again",
-        "in vain",
+        "needlessly",
         "still faulty",
     )
     table = Table(*titles, "reward", title=f"checked customers: {TASKS} tasks of {DOMAIN}")
@@ -105,7 +105,7 @@ def checked_table() -> Table:
             played = _play(Erring(gold, rate), check=check)
             script, each = played.script, played.requests / played.messages
             shown = f"{each:.3f}" + (f" (aim ≤ {AIM:g})" if check else "")
-            counts = (str(script.asked_again), str(script.asked_again_in_vain), str(played.faulty))
+            counts = (str(script.asked_again), str(script.asked_again_needlessly), str(played.faulty))
             head = (
                 f"{rate:.0%}",
                 str(script.spoilt),

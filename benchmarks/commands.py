@@ -1,4 +1,4 @@
-"""Measuring a command of ours: its time, and what its own process and its workers use."""
+"""Measure a tau2-gym command: its time, and the CPU time and memory of its own process and its workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# Runs the command, and writes what it and its ended children have used.
+# Runs the command, and writes the CPU time and memory of its process and of its finished children.
 _MEASURED = """
 import atexit, json, resource, runpy, sys
 
@@ -45,7 +45,7 @@ class Used:
 
     @property
     def memory(self) -> float:
-        """The peak memory of a process."""
+        """The peak memory of the largest process, in MB."""
         return max(self.own_memory, self.workers_memory)
 
 

@@ -1,6 +1,6 @@
 """Faults of simulated customers in recorded conversations: rates by domain and model, precision, and time.
 
-`customer_labels.csv` has the findings that were read by hand, without their text: `right`, or `wrong` where a reader
+`customer_labels.csv` has the findings that were checked by hand, without their text: `right`, or `wrong` if the reader
 does not see the fault. Its `simulation` and `message` count from 0.
 """
 
@@ -43,7 +43,7 @@ def customer_tables(simulations: Path) -> list[Table]:
     seconds = time.process_time() - started
     if not conversations:
         raise SystemExit(f"{simulations} contains no conversations; give their folder with --simulations")
-    each = f"{seconds / len(conversations) * 1e3:.1f} ms of CPU time each, with reading"
+    each = f"{seconds / len(conversations) * 1e3:.1f} ms of CPU time each, including reading the file"
     return [_rates(conversations, each), _detectors(conversations), _precision(conversations)]
 
 
@@ -97,8 +97,8 @@ def _detectors(conversations: list[Reviewed]) -> Table:
 
 
 def _precision(conversations: list[Reviewed]) -> Table:
-    table = Table(title="findings that were read by hand", title_justify="left")
-    for title in ("detector", "read", "right", "no longer found"):
+    table = Table(title="findings that were checked by hand", title_justify="left")
+    for title in ("detector", "checked", "right", "no longer found"):
         table.add_column(title, justify="left" if title == "detector" else "right")
     found = {
         (each.domain, each.file, str(each.number), str(finding.message), finding.detector)

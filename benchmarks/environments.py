@@ -1,4 +1,4 @@
-"""Virtual environments for packages that cannot be installed beside ours."""
+"""Virtual environments for packages that cannot be installed together with ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def interpreter(given: str, *requirements: str) -> Iterator[Path]:
-    """Return an interpreter that has the requirements: the given one, or that of a new environment if it is empty."""
+    """Return an interpreter that has the requirements: `given`, or if that is empty, one of a new environment."""
     if given:
         yield Path(given)
         return

@@ -1,4 +1,4 @@
-"""Worker processes compared with one process: episodes per second, CPU time, and how many workers a run can feed.
+"""Compare worker processes with one process: episodes per second, CPU time, and how many workers a run can feed.
 
 Cores share caches and memory, so separate runs side by side also cost more than one alone: no executor can do better.
 Each figure is the difference between a longer and a shorter run, which excludes the start-up time.
@@ -67,13 +67,13 @@ def _figures(title: str, longer: dict[str, Any], shorter: dict[str, Any]) -> lis
     run = median(many.run for _, many in rounds)
     return [
         Figure(f"{title}: CPU time per slot, one process", median(one.cpu for one, _ in rounds) * 1e3, "ms"),
-        Figure(f"{title}: processor time a slot, {WORKERS} workers", median(m.cpu for _, m in rounds) * 1e3, "ms"),
+        Figure(f"{title}: CPU time per slot, {WORKERS} workers", median(m.cpu for _, m in rounds) * 1e3, "ms"),
         Figure("  × one process", dearer, "", DEARER),
         Figure(f"  {WORKERS} separate runs side by side × one process", beside, ""),
         Figure("  episodes per second × one process", faster, "", FASTER, more_is_better=True),
-        Figure("  of it, in the process of the run", run * 1e3, "ms"),
+        Figure("  CPU time per slot in the run's own process", run * 1e3, "ms"),
         Figure("  slots per second when that process is saturated", 1 / run, ""),
-        Figure("  bytes of records per second then", many.size / run / 1e6, "MB"),
+        Figure("  records per second at that rate", many.size / run / 1e6, "MB"),
         Figure("  workers that one run can feed", median(m.workers / m.run for _, m in rounds), ""),
     ]
 

@@ -1,4 +1,4 @@
-"""Regrade recorded conversations, compared with the official evaluator: read files, replay worlds, compare verdicts."""
+"""Regrade recorded conversations, compared with the official evaluator: read files, replay calls, compare verdicts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TIMES = 100  # the aim: this many times faster than the official evaluator
 def grading_figures(simulations: Path) -> list[Figure]:
     """Return milliseconds per conversation, in one process, for each domain with files below `simulations`.
 
-    The domain's data is loaded before. The figures include reading and decompressing the files, the official ones do
-    not. `of processor` excludes time spent in other processes.
+    The domain's data is loaded beforehand. Our figures include reading and decompressing the files, the official ones
+    do not. The CPU time excludes time spent in other processes.
     """
     figures = []
     here = chosen_executor(open_catalogue())
@@ -41,7 +41,7 @@ def grading_figures(simulations: Path) -> list[Figure]:
         count, official = result.conversations, OFFICIAL[domain]["grading"] / 1e3
         aim = official / TIMES
         figures.append(Figure(f"{domain}: one of {count} conversations", seconds / count * 1e3, "ms", aim, official))
-        figures.append(Figure("  of processor", cpu / count * 1e3, "ms", aim, official))
+        figures.append(Figure("  CPU time", cpu / count * 1e3, "ms", aim, official))
     if not figures:
         raise SystemExit(f"{simulations} contains no files of retail or airline; give their folder with --simulations")
     return figures

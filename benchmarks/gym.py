@@ -1,4 +1,4 @@
-"""The MCP gym compared with a bare SDK server: calls per second, session set-up, memory of open worlds."""
+"""Compare the MCP gym with a bare SDK server: calls per second, session set-up, memory of open episodes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from tau2_core.runs.loading import load_setting, open_catalogue
 
-from benchmarks.load import LEGACY, MODERN, calls_a_second
+from benchmarks.load import LEGACY, MODERN, calls_per_second
 
 SESSIONS = (1, 50, 200)
 SECONDS = 0.5
 ROUNDS = 11
-WORLDS = 1000
+EPISODES = 1000
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Comparison:
     bare: list[tuple[float, float]]
 
     def row(self) -> tuple[str, ...]:
-        """Return medians. Ratios are between neighbouring rounds, since the machine's speed varies."""
+        """Return medians. Ratios compare neighbouring rounds, since the machine's speed varies."""
         cells = []
         for which, form in ((0, ",.0f"), (1, ".2f")):
             ours, bare = [each[which] for each in self.ours], [each[which] for each in self.bare]
@@ -46,7 +46,7 @@ class Comparison:
 
 
 def compare() -> tuple[list[Comparison], float]:
-    """Return the comparisons, and the MB that a thousand open retail worlds add to the idle server."""
+    """Return the comparisons, and the MB that a thousand open retail episodes add to the idle server."""
     user_id, text = a_user()
     with server("benchmarks.echo_server", "{port}") as (_, bare), tempfile.TemporaryDirectory() as out:
         options = ("serve", "retail", "--port", "{port}", "--max-steps", "1000000000", "--out", out)
@@ -57,7 +57,7 @@ def compare() -> tuple[list[Comparison], float]:
                 for count in SESSIONS
             ]
             before = _resident_mb(process.pid)
-            for _ in range(WORLDS):
+            for _ in range(EPISODES):
                 create(gym)
             return rows, _resident_mb(process.pid) - before
 
@@ -66,9 +66,9 @@ def _compare(era: str, sessions: int, bare: str, gym: str, user_id: str, text: s
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     for _ in range(ROUNDS):
-        theirs.append(asyncio.run(calls_a_second([bare] * sessions, "echo", {"text": text}, SECONDS, era)))
+        theirs.append(asyncio.run(calls_per_second([bare] * sessions, "echo", {"text": text}, SECONDS, era)))
         urls = [create(gym) for _ in range(sessions)]
-        ours.append(asyncio.run(calls_a_second(urls, "get_user_details", {"user_id": user_id}, SECONDS, era)))
+        ours.append(asyncio.run(calls_per_second(urls, "get_user_details", {"user_id": user_id}, SECONDS, era)))
     return Comparison(era, sessions, ours, theirs)
 
 
@@ -82,7 +82,7 @@ def a_user() -> tuple[str, str]:
 
 
 def create(gym: str) -> str:
-    """Open a retail world; return its URL."""
+    """Open a retail episode; return its MCP URL."""
     request = urllib.request.Request(f"{gym}/v1/episodes", json.dumps({"domain": "retail"}).encode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:

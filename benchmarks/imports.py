@@ -27,7 +27,7 @@ def start_figures() -> list[Figure]:
         Figure("Python itself", _cpu_seconds(python, "-c", "pass"), "s"),
         Figure("import tau2_core", _cpu_seconds(python, "-c", "import tau2_core"), "s", 0.25),
         Figure("  modules", _modules("import tau2_core"), ""),
-        Figure("import of reading, summing up and comparing runs", _cpu_seconds(python, "-c", READING), "s", 0.25),
+        Figure("import of the modules that report and compare runs", _cpu_seconds(python, "-c", READING), "s", 0.25),
         Figure("  modules", _modules(READING), ""),
         Figure("tau2-gym --help", _cpu_seconds(command, "--help"), "s", 0.25, 5.0),
         Figure("  modules", _modules(HELP), ""),
@@ -45,7 +45,7 @@ def install_figures() -> list[Figure]:
         after = _installed(Path(folder))
     return [
         Figure("pip install tau2-core", (after[0] - before[0]) / 1e6, "MB", 120),
-        Figure("  packages, itself included", after[1] - before[1], ""),
+        Figure("  packages, including itself", after[1] - before[1], ""),
     ]
 
 

@@ -1,8 +1,8 @@
-"""How honest the intervals about a judge are: scripted judges with known error rates, calibrated through HTTP.
+"""How often the intervals about a judge contain the true value: scripted judges with known error rates.
 
-Each judge is calibrated once through its endpoint on our own set. Then counts are drawn 1,000 times: of a calibration
-of the same size, and of a run whose tasks are drawn from a population with a known mean. Counted is how many intervals
-hold the truth: of the error rates, of the corrected mean, and of the mean as it was judged.
+Each judge is calibrated once, through an HTTP endpoint, on our own set. Then counts are drawn 1,000 times: for a
+calibration of the same size, and for a run whose tasks are drawn from a population with a known mean. The table shows
+how many intervals contain the true value: of the error rates, of the corrected mean, and of the uncorrected mean.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RATES = (0.0, 0.05, 0.2)
 REPETITIONS = 1000
 TASKS, TRIALS = 50, 2
 MOST_STATEMENTS = 3
-HOLDS_ANYWAY = 0.5  # of a statement of an episode that is not solved
+HOLDS_ANYWAY = 0.5  # the chance that a statement about an unsolved episode holds
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Erring:
 
 def judge_table() -> Table:
     """Return the table of all error rates."""
-    title = f"judges: of {REPETITIONS:,} 95% intervals, how many hold the truth"
+    title = f"judges: the share of {REPETITIONS:,} 95% intervals that contain the true value"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("error rate", "measured", "interval", "error rates", "corrected mean", "mean as judged"):
         table.add_column(name, justify="right")
@@ -68,16 +68,16 @@ def judge_table() -> Table:
         found = _calibrated(cases, Erring(labels, rate, Random(f"judge {rate}")))
         random = Random(f"repetitions {rate}")
         holding, others = found.false_fail.of, found.false_pass.of
-        error_rates = sum(_holds(_measured(rate, len(cases.cases), random).rate, rate) for _ in range(REPETITIONS))
+        error_rates = sum(_contains(_measured(rate, len(cases.cases), random).rate, rate) for _ in range(REPETITIONS))
         corrected = judged = 0
         for _ in range(REPETITIONS):
             of_run = _run(rate, holding, others, random)
-            corrected += _holds(of_run[0], 0.5)
-            judged += _holds(of_run[1], 0.5)
+            corrected += _contains(of_run[0], 0.5)
+            judged += _contains(of_run[1], 0.5)
         wrong = exact_rate(found.accuracy.of - found.accuracy.count, found.accuracy.of)
         assert wrong is not None
         shares = (f"{count / REPETITIONS:.1%}" for count in (error_rates, corrected, judged))
-        within = "" if _holds(wrong, rate) else " (does not hold it)"
+        within = "" if _contains(wrong, rate) else " (does not contain it)"
         table.add_row(f"{rate:.0%}", f"{wrong.value:.1%}", f"{wrong.low:.1%} to {wrong.high:.1%}{within}", *shares)
     return table
 
@@ -99,7 +99,7 @@ def _measured(rate: float, size: int, random: Random) -> CountedRate:
 
 
 def _run(rate: float, holding: int, others: int, random: Random) -> tuple[Estimate | None, Estimate | None]:
-    """Play a run of tasks whose chances are uniform, so that their mean is a half; return both means' estimates."""
+    """Draw a run of tasks with uniform chances, whose mean is 0.5; return the corrected and the uncorrected mean."""
     rewards: list[JudgedReward] = []
     passed = [0] * TASKS
     for task in range(TASKS):
@@ -116,5 +116,5 @@ def _run(rate: float, holding: int, others: int, random: Random) -> tuple[Estima
     return corrected_mean(rewards, TASKS, TRIALS, *error_rates), clustered_rate(passed, [TRIALS] * TASKS)
 
 
-def _holds(estimate: Estimate | None, truth: float) -> bool:
+def _contains(estimate: Estimate | None, truth: float) -> bool:
     return estimate is not None and estimate.low <= truth <= estimate.high

@@ -1,4 +1,4 @@
-"""A run with models behind an endpoint of fixed latency: its wall time against the ideal, loop lag, memory.
+"""A run with models behind an endpoint of fixed latency: its wall time compared with the ideal, loop lag, memory.
 
 Once with the client for endpoints (`endpoint/`), once through litellm (`openai/`), which is slower and plays fewer
 episodes.
@@ -64,9 +64,9 @@ class Watch:
 def llm_figures(provider: str) -> list[Figure]:
     """Return the figures of one run with models of a provider: `endpoint` or `openai`.
 
-    The ideal is what latency alone takes where nothing else takes time: each episode the time of its calls, in the
-    order of the plan, always the next to whoever of the concurrent workers is free first. The domain's data are read
-    before. Memory and processor time are of this process; the endpoint is another, and needs a processor of its own.
+    The ideal counts only the latency of the calls: episodes start in the order of the plan, each as soon as one of the
+    concurrent places is free. The domain's data are read beforehand. Memory and CPU time are of this process; the
+    endpoint is another process, and needs its own CPU.
     """
     episodes = EPISODES[provider]
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def llm_figures(provider: str) -> list[Figure]:
     start, middle, end = (watch.megabytes[index] for index in (CONCURRENCY // EVERY, len(watch.megabytes) // 2, -1))
     return [
         Figure("episodes", len(calls), ""),
-        Figure("calls of models", sum(calls), ""),
+        Figure("model calls", sum(calls), ""),
         Figure("all calls × latency / concurrency", sum(calls) * LATENCY / CONCURRENCY, "s"),
         Figure("ideal wall time", ideal, "s"),
         Figure("wall time", seconds, "s", ideal * AIM),

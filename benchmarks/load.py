@@ -1,4 +1,4 @@
-"""A light MCP client over plain sockets, so that the server and not the client is measured."""
+"""A light MCP client over plain sockets, so that the benchmark measures the server and not the client."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Connection:
         self.writer.close()
 
 
-async def calls_a_second(
+async def calls_per_second(
     urls: list[str], name: str, arguments: dict[str, Any], seconds: float, version: str
 ) -> tuple[float, float]:
     """Return (calls per second over all concurrent sessions, milliseconds to set up one session)."""

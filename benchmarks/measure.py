@@ -1,4 +1,4 @@
-"""Measure one domain. Every figure is over all of its tasks, to avoid picking a lucky call."""
+"""Measure one domain. Every figure is over all of its tasks, so that no single call decides it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def domain_figures(domain: str) -> list[Figure]:
     reads, writes = _calls(setting)
     return [
         Figure("load the pack and its data, once per process", loading / 1e3, "ms"),
-        Figure("reset (a new world)", _timed(lambda: Environment(setting), REPEATS), "µs", 50, official.get("reset")),
+        Figure(
+            "reset (a new environment)", _timed(lambda: Environment(setting), REPEATS), "µs", 50, official.get("reset")
+        ),
         Figure("read call, mean over gold calls", statistics.mean(_flat(reads)), "µs", 50),
         Figure(f"  slowest tool: {_slowest(reads)[0]}", _slowest(reads)[1], "µs"),
         Figure("write call, mean over gold calls", statistics.mean(_flat(writes)), "µs"),
@@ -95,7 +97,7 @@ def domain_figures(domain: str) -> list[Figure]:
             2,
             _ms(official.get("grading")),
         ),
-        Figure("memory of an untouched world", _memory(setting), "KB", 20, official.get("memory")),
+        Figure("memory of an unchanged environment", _memory(setting), "KB", 20, official.get("memory")),
         Figure("rollouts", _rollouts(setting, catalogue), "/s", 300, official.get("rollouts"), more_is_better=True),
         Figure("  with the run folder written", _run_rate(setting, catalogue), "/s"),
     ]
@@ -115,7 +117,7 @@ def _timed(work: Callable[[], object], repeats: int) -> float:
 
 
 def _calls(setting: Setting) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Time every gold call of every task in its context; the best of five plays."""
+    """Time every gold call of every task, after the calls before it. Return the best of five times by tool."""
     reads: dict[str, list[float]] = defaultdict(list)
     writes: dict[str, list[float]] = defaultdict(list)
     for task in setting.select():
@@ -145,7 +147,7 @@ def _slowest(times: dict[str, list[float]]) -> tuple[str, float]:
 
 
 def _digest(setting: Setting) -> float:
-    """Return the mean over worlds after their third write; tasks without their own start state share one."""
+    """Return the mean microseconds of a digest after three writes; tasks without a start state share an environment."""
     times = []
     environment, made = Environment(setting), 0
     for task in setting.select():
@@ -176,7 +178,7 @@ def _grading(setting: Setting, catalogue: Catalogue, records: list[EpisodeRecord
 
 
 def _memory(setting: Setting) -> float:
-    """Return allocated KB per world, over many open worlds."""
+    """Return the allocated KB per environment, over many open environments."""
     gc.collect()
     tracemalloc.start()
     worlds = [Environment(setting) for _ in range(WORLDS)]

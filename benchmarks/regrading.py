@@ -1,4 +1,4 @@
-"""Regrade very many recorded conversations on all cores: the official result files, again and again."""
+"""Regrade very many recorded conversations on all cores: many copies of the official result files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from benchmarks.commands import Used, measured_command
 from benchmarks.measure import Figure
 
 DOMAINS = ("retail", "airline")
-SAMPLE = 10  # the part of the conversations that one process grades, for comparison
-MEMORY = 1.25  # times that of the sample
+SAMPLE = 10  # one process grades a tenth of the conversations, for comparison
+MEMORY = 1.25  # the aim: at most this many times the memory for the sample
 
 
 def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
-    """Return rates, CPU milliseconds a conversation and peak memory, by one process and by one for each processor.
+    """Return rates, CPU milliseconds per conversation and peak memory, of one process and of one per CPU.
 
     Raises RuntimeError if their grades of the sample are not equal byte for byte.
     """
@@ -31,7 +31,7 @@ def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
         count, few = _copy(simulations, all_of_them, conversations), _copy(simulations, sample, conversations // SAMPLE)
         workers = ("--workers", str(processors()))
         if _grades(sample, "--executor", "async") != _grades(sample, *workers):
-            raise RuntimeError("workers give other grades than one process")
+            raise RuntimeError("workers give different grades than one process")
         figures: list[Figure] = []
         by_one = measured_command(["grade", str(sample), "--executor", "async"])
         figures += _of(f"{few:,} conversations by one process", few, by_one)
@@ -43,17 +43,17 @@ def regrading_figures(simulations: Path, conversations: int) -> list[Figure]:
 
 
 def _of(what: str, conversations: int, used: Used, less: Used | None = None) -> list[Figure]:
-    """Return the figures of a command, with aims for its memory from one that has graded less."""
+    """Return the figures of a command, with aims for its memory from a command that graded less."""
     figures = [
-        Figure(what, conversations / used.seconds, "a second", more_is_better=True),
+        Figure(what, conversations / used.seconds, "/s", more_is_better=True),
         Figure("  CPU of the command itself", used.own_cpu / conversations * 1e3, "ms"),
-        Figure("  its memory at most", used.own_memory, "MB", MEMORY * less.own_memory if less else None),
+        Figure("  its peak memory", used.own_memory, "MB", MEMORY * less.own_memory if less else None),
     ]
     if used.workers_cpu:
         figures += [
             Figure("  CPU of the workers", used.workers_cpu / conversations * 1e3, "ms"),
             Figure(
-                "  memory of a worker at most",
+                "  peak memory of a worker",
                 used.workers_memory,
                 "MB",
                 MEMORY * less.workers_memory if less else None,
@@ -63,7 +63,7 @@ def _of(what: str, conversations: int, used: Used, less: Used | None = None) -> 
 
 
 def _copy(simulations: Path, folder: Path, wanted: int) -> int:
-    """Fill a folder with copies of result files that have this number of conversations; return what they have."""
+    """Fill a folder with copies of result files until they have enough conversations; return how many they have."""
     folder.mkdir()
     found = 0
     for number, (file, size) in enumerate(_files(simulations)):

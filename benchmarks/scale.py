@@ -34,17 +34,17 @@ def scale_figures(episodes: int) -> list[Figure]:
         ):
             used = measured_command([str(argument) for argument in arguments])
             figures.append(Figure(name, used.cpu, "s", seconds))
-            figures.append(Figure(f"{name}: memory at most", used.memory, "MB", memory))
+            figures.append(Figure(f"{name}: peak memory", used.memory, "MB", memory))
         shutil.rmtree(large)
         return figures + _resumed(folder, episodes)
 
 
 def _resumed(folder: Path, episodes: int) -> list[Figure]:
-    """Resume a run whose last episode is missing: nearly all is the start, since one episode takes milliseconds."""
+    """Resume a run whose last episode is missing. Nearly all the time is start-up: one episode takes milliseconds."""
     trials = make_long_run(folder / "small", folder / "long", episodes=episodes)
     run = ["run", "mock", "--agent", "random", "--trials", str(trials), "--out", str(folder), "--name", "long"]
     used = measured_command([*run, "--resume", "--json"])
-    return [Figure("--resume", used.cpu, "s", 60), Figure("--resume: memory at most", used.memory, "MB", 500)]
+    return [Figure("--resume", used.cpu, "s", 60), Figure("--resume: peak memory", used.memory, "MB", 500)]
 
 
 def _append_rate(folder: Path) -> Figure:

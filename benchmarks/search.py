@@ -1,4 +1,4 @@
-"""Search in a knowledge base: our BM25 beside rank-bm25, as the official benchmark uses it, over the same documents."""
+"""Search a knowledge base: our BM25 compared with rank-bm25, which tau2-bench uses, on the same documents."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ Search = Callable[[str], Sequence[tuple[int, float]]]
 
 
 def search_figures(dataset: Path | None) -> tuple[list[Figure], str]:
-    """Return the figures over the pack's own documents or a dataset's, and what to say of them.
+    """Return the figures over the pack's own documents or a dataset's, and a remark.
 
-    Every document's title is a query. Times are processor time of this process.
+    Every document's title is a query. Times are CPU time of this process.
     """
     knowledge = load_setting(open_catalogue(), "banking_knowledge", dataset=dataset).knowledge
     queries = [document.title for document in knowledge.documents]
     building, _ = _timed(lambda: Index(knowledge))
     ours, found = _search(_our_search(knowledge), queries)
     theirs: dict[str, float] = {}
-    remark = "rank-bm25 was not measured: pip install -c constraints.txt rank-bm25 (the extra dev has it)"
+    remark = (
+        "rank-bm25 was not measured: install it with pip install -c constraints.txt rank-bm25 (the extra dev has it)"
+    )
     try:
         from rank_bm25 import BM25Okapi
     except ImportError:
@@ -42,7 +44,7 @@ def search_figures(dataset: Path | None) -> tuple[list[Figure], str]:
         equal = sum(map(_same, found, found_by_them))
         remark = f"rank-bm25 is in the column of tau2-bench; {equal} of {len(queries)} queries have the same hits"
     figures = [
-        Figure("index, built once a process", building / 1e3, "ms", 1000, _ms(theirs.get("building"))),
+        Figure("index, built once per process", building / 1e3, "ms", 1000, _ms(theirs.get("building"))),
         Figure("search, mean over all titles", statistics.mean(ours), "µs", 1000, theirs.get("search")),
         Figure("  slowest", max(ours), "µs", None, theirs.get("slowest")),
     ]
@@ -65,7 +67,7 @@ def _their_search(index: Any) -> Search:
 
 
 def _search(search: Search, queries: Sequence[str]) -> tuple[list[float], list[Sequence[tuple[int, float]]]]:
-    """Return the microseconds of each query when all is warm, and what was found."""
+    """Return the microseconds of each query after a warm-up, and the hits."""
     found = [search(query) for query in queries]
     return [_timed(partial(search, query))[0] for query in queries], found
 

@@ -1,7 +1,7 @@
-"""A server by one process and by several: calls a second at many sessions, with a client that sends prepared bytes.
+"""A server with one process and with several: calls per second in many sessions, by a client that sends fixed bytes.
 
-Cores share caches and memory, so separate servers beside one another also cost more than one alone. They are the last
-row: several workers behind one port cannot do better.
+Cores share caches and memory, so separate servers side by side also cost more than one alone. They are the last row:
+several workers behind one port cannot do better.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WARM_UP = 5  # calls of each session, the first of which loads the domain and en
 
 
 class Caller(asyncio.Protocol):
-    """One connection that sends the same call again as soon as it is answered; it parses nothing but lengths."""
+    """One connection that sends the same call again as soon as it is answered; it parses only lengths."""
 
     def __init__(self, request: bytes) -> None:
         self.request = request
@@ -59,7 +59,7 @@ class Caller(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Round:
-    """Calls a second, and the processor seconds a call of the server's processes and of the client."""
+    """Calls per second, and the CPU seconds per call of the server's processes and of the client."""
 
     calls: float
     server: float
@@ -67,7 +67,7 @@ class Round:
 
 
 def serve_figures(workers: Sequence[int] = (1, 2)) -> tuple[list[tuple[str, ...]], str]:
-    """Return a row for each number of workers, from rounds that take turns, and what limits them here."""
+    """Return a row for each number of workers, from alternating rounds, and a remark about this machine's limit."""
     most = workers[-1]
     kinds = {**{str(count): (count, 1) for count in workers}, f"{most} separate servers": (1, most)}
     rounds: dict[str, list[Round]] = {kind: [] for kind in kinds}
@@ -96,18 +96,18 @@ def serve_figures(workers: Sequence[int] = (1, 2)) -> tuple[list[tuple[str, ...]
 
 
 def _limit(most: list[Round], loads: list[float]) -> str:
-    """Say how much of the processors server and client use together at the most workers, and what else runs."""
+    """Return a remark: how many CPUs server and client use together with the most workers, and the load average."""
     cores = len(os.sched_getaffinity(0))
     used = statistics.median(each.calls * (each.server + each.client) for each in most)
     return (
         f"{SESSIONS} sessions, {ROUNDS} rounds of {SECONDS:g} s, load average {statistics.median(loads):.1f}. "
-        f"Server and client share {cores} processors, of which they use {used:.2f} with the most workers. "
-        "The last column is the ratio of calls that the server's processor time allows, wherever the client runs."
+        f"Server and client share {cores} CPUs, of which they use {used:.2f} with the most workers. "
+        "The last column is the ratio of calls that the server's CPU time would allow without the client."
     )
 
 
 def _measure(workers: int, servers: int) -> Round:
-    """Measure as many servers as named, which share the sessions, with so many workers each."""
+    """Measure `servers` servers that share the sessions, with `workers` workers each."""
     with ExitStack() as opened:
         pids: list[int] = []
         requests: list[tuple[str, bytes]] = []
@@ -122,7 +122,7 @@ def _measure(workers: int, servers: int) -> Round:
 
 
 def _request(url: str) -> bytes:
-    """Return a call as bytes, of the revision of MCP without sessions."""
+    """Return a call as bytes, for the revision of MCP without sessions."""
     client = {"protocolVersion": MODERN, "clientInfo": {"name": "load", "version": "1"}, "clientCapabilities": {}}
     meta = {f"io.modelcontextprotocol/{key}": value for key, value in client.items()}
     params = {"name": "get_user_details", "arguments": {"user_id": a_user()[0]}, "_meta": meta}
@@ -144,13 +144,13 @@ async def _load(pids: Sequence[int], requests: Sequence[tuple[str, bytes]]) -> R
         await loop.create_connection(partial(_same, caller), target.hostname or "", target.port or 0)
     while min(caller.done for caller in callers) < WARM_UP:
         await asyncio.sleep(0.05)
-    calls, server_seconds = sum(each.done for each in callers), _processor_seconds(pids)
+    calls, server_seconds = sum(each.done for each in callers), _cpu_seconds(pids)
     client_seconds = time.process_time()
     began = time.perf_counter()
     await asyncio.sleep(SECONDS)
     took = time.perf_counter() - began
     calls = sum(each.done for each in callers) - calls
-    server_seconds, client_seconds = _processor_seconds(pids) - server_seconds, time.process_time() - client_seconds
+    server_seconds, client_seconds = _cpu_seconds(pids) - server_seconds, time.process_time() - client_seconds
     for caller in callers:
         caller.transport.abort()
     return Round(calls / took, server_seconds / calls, client_seconds / calls)
@@ -160,8 +160,8 @@ def _same(caller: Caller) -> Caller:
     return caller
 
 
-def _processor_seconds(pids: Sequence[int]) -> float:
-    """Return the processor seconds of processes and their children."""
+def _cpu_seconds(pids: Sequence[int]) -> float:
+    """Return the CPU seconds of processes and their children."""
     ticks = 0
     for pid in pids:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

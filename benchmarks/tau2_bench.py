@@ -1,4 +1,4 @@
-"""tau2-bench's own gym wrapper, measured beside ours where its package can be imported.
+"""Measure tau2-bench's own gym wrapper for comparison, if its package can be imported.
 
 Its customer is a model at an endpoint on this machine, which answers at once.
 """
@@ -21,14 +21,14 @@ CLIENT = Path(__file__).with_name("tau2_bench_client.py")
 MODULE = "tau2.gym.gym_agent"
 ACTION = {"name": "list_all_product_types", "arguments": {}}  # a tool of retail that needs no knowledge of the data
 TASK = "0"
-RESETS, STEPS = 16, 64  # of all environments together, and at least one of each
-MEMORY = 8000.0  # MB that it may take
+RESETS, STEPS = 16, 64  # of all environments together, at least one per environment
+MEMORY = 8000.0  # the most MB that it may use
 SECONDS = 1800
 
 
 @dataclass(frozen=True)
 class Theirs:
-    """Its figures by number of environments (`opened` s, `megabytes`, `resets` /s, `steps` /s), and what to say."""
+    """Its figures by number of environments (`opened` s, `megabytes`, `resets` /s, `steps` /s), and a remark."""
 
     figures: dict[int, dict[str, float]] = field(default_factory=dict)
     remark: str = ""
@@ -45,7 +45,7 @@ def measure_theirs(where: Path | None, domain: str, sizes: Sequence[int]) -> The
     ):
         result = Path(folder) / "result.json"
         customer = {"user_llm": "openai/customer", "user_llm_args": {"api_base": endpoint.url, "api_key": "none"}}
-        wish: dict[str, Any] = {
+        request: dict[str, Any] = {
             "options": {"domain": domain, "task_id": TASK, "max_steps": 10**6, **customer},
             "action": json.dumps(ACTION),
             "sizes": list(sizes),
@@ -57,7 +57,7 @@ def measure_theirs(where: Path | None, domain: str, sizes: Sequence[int]) -> The
         path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
         ended = subprocess.run(
             [str(python), "-P", str(CLIENT)],
-            input=json.dumps(wish),
+            input=json.dumps(request),
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,

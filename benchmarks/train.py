@@ -1,4 +1,4 @@
-"""The cost of training environments: resets and steps of 1, 64 and 4,096 in one process, and their memory.
+"""Measure training environments: resets and steps of 1, 64 and 4,096 of them in one process, and their memory.
 
 Rates are by CPU time, so other load on the machine does not affect them.
 """
@@ -25,7 +25,7 @@ SIZES = (1, 64, 4096)
 STEPS = 8192  # over all environments
 RESETS = 4096
 LENGTH = 64  # resets or steps in a round; episodes have about 64 steps, not thousands
-ROUNDS = 200  # of one environment, of which the quickest counts: what else a machine does slows its caches down
+ROUNDS = 200  # of one environment; the fastest counts, because other work on the machine evicts its caches
 OPEN = f"tau2_gymnasium:tau2_gym/{DOMAIN}-v0"
 
 
@@ -48,18 +48,18 @@ def _bare() -> tuple[float, ToolCall]:
     action = next(action for action in gold if action.name == READ)
     call = ToolCall(name=action.name, arguments=action.arguments)
     environment = Environment(setting)
-    return min(_processor(lambda: environment.call(call), LENGTH) for _ in range(ROUNDS)) / LENGTH * 1e6, call
+    return min(_cpu_seconds(lambda: environment.call(call), LENGTH) for _ in range(ROUNDS)) / LENGTH * 1e6, call
 
 
 def _single(bare: float, call: ToolCall, theirs: Mapping[str, float] | None) -> list[Figure]:
     env = gymnasium.make(OPEN, max_steps=10**9, disable_env_checker=True).unwrapped
     action = json.dumps({"name": call.name, "arguments": call.arguments})
-    reset = min(_processor(env.reset, LENGTH) for _ in range(ROUNDS)) / LENGTH * 1e6
+    reset = min(_cpu_seconds(env.reset, LENGTH) for _ in range(ROUNDS)) / LENGTH * 1e6
     env.reset(seed=1)
     rounds = []
     for _ in range(ROUNDS):
         env.reset()
-        rounds.append(_processor(lambda: env.step(action), LENGTH) / LENGTH * 1e6)
+        rounds.append(_cpu_seconds(lambda: env.step(action), LENGTH) / LENGTH * 1e6)
     env.close()
     step = min(rounds)
     official = 1e6 / theirs["resets"] if theirs else OFFICIAL[DOMAIN]["reset"]
@@ -85,12 +85,12 @@ def _vector(size: int, call: ToolCall, theirs: Mapping[str, float]) -> list[Figu
     gc.collect()
     megabytes = (_resident() - idle) / 1e6
     rounds = max(STEPS // size, 2)
-    resets = _processor(envs.reset, max(RESETS // size, 1)) / max(RESETS // size, 1) / size
+    resets = _cpu_seconds(envs.reset, max(RESETS // size, 1)) / max(RESETS // size, 1) / size
     actions = [action] * size
-    steps = _processor(lambda: envs.step(actions), min(rounds, 64)) / min(rounds, 64) / size
+    steps = _cpu_seconds(lambda: envs.step(actions), min(rounds, 64)) / min(rounds, 64) / size
     same = [json.dumps(ACTION)] * size
     rounds = min(rounds, 64)
-    compared = _processor(lambda: envs.step(same), rounds) / rounds / size
+    compared = _cpu_seconds(lambda: envs.step(same), rounds) / rounds / size
     envs.close()
     aim = 50 if size == max(SIZES) else None
     return [
@@ -99,11 +99,11 @@ def _vector(size: int, call: ToolCall, theirs: Mapping[str, float]) -> list[Figu
         Figure("  tool-call steps", 1 / steps, "/s", 10_000, more_is_better=True),
         Figure(f"  steps of {ACTION['name']}", 1 / compared, "/s", official=theirs.get("steps"), more_is_better=True),
         Figure("  memory above the idle domain", megabytes, "MB", aim, theirs.get("megabytes")),
-        Figure("  reading the domain", loaded, "s"),
+        Figure("  loading the domain", loaded, "s"),
     ]
 
 
-def _processor(work: Callable[[], object], repeats: int) -> float:
+def _cpu_seconds(work: Callable[[], object], repeats: int) -> float:
     """Return the CPU seconds of repeating some work."""
     work()
     started = time.process_time()

@@ -1,6 +1,6 @@
-"""Measure one tree on the orders of `benchmarks.trees`, line by line: CPU seconds, and functions entered.
+"""Measure one source tree for `benchmarks.trees`: reads one request per line, answers with CPU seconds or counts.
 
-It is run by path with the tree's packages first, and uses only public names.
+It is run by its path, with the tree's packages first on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _counting() -> Iterator[Counter[CodeType]]:
 
 
 def opened_by_a_run() -> dict[str, int]:
-    """Count the pack's files that a run of one task opens, the openings in all, and the most of one file."""
+    """Count the pack's files that a run of one task opens: files, openings in total, and the most of one file."""
     opened: Counter[str] = Counter()
     folder = str(SETTING.pack.folder)
 

@@ -1,4 +1,4 @@
-"""Compare two trees: CPU seconds of the same work in neighbouring rounds, and functions entered."""
+"""Compare two source trees: CPU seconds of the same work in alternating rounds, and functions entered."""
 
 from __future__ import annotations
 

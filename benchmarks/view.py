@@ -1,6 +1,6 @@
-"""The workbench on a run of 20,000 episodes, compared with Inspect View: page times and memory.
+"""Measure the workbench on a run of 20,000 episodes, and Inspect View: page times and memory.
 
-It needs playwright and a Chromium on the path or given by CHROMIUM.
+It needs playwright, and a Chromium on the PATH or named by CHROMIUM.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def view_figures() -> list[Figure]:
                 client.get(paths[0])  # the pack is loaded once
                 times = [_seconds(client, paths[visit % len(paths)]) for visit in range(VISITS)]
                 figures.append(Figure(f"{name}, median of {VISITS}", statistics.median(times) * 1e3, "ms", aim))
-            figures.append(Figure("memory at most", most_megabytes(process.pid), "MB", 300))
+            figures.append(Figure("peak memory", most_megabytes(process.pid), "MB", 300))
             with _browser() as browser:
                 shown = seconds_until(browser, f"{address}/runs/large", f"{EPISODES // TRIALS:,} tasks")
                 figures.append(Figure("in a browser: the run", shown, "s"))

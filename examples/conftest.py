@@ -1,4 +1,4 @@
-"""A scripted endpoint for tests without a model: it plays every task by its gold."""
+"""A scripted endpoint for tests without a model: it plays the gold of every task."""
 
 import os
 from collections.abc import Iterator

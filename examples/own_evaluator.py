@@ -1,4 +1,4 @@
-"""Grade with an evaluator of your own: a configuration names it, beside those of a set."""
+"""Grade with an evaluator of your own, which a configuration adds to those of a set."""
 
 from pathlib import Path
 

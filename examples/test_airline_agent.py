@@ -1,4 +1,4 @@
-"""An agent of the airline, evaluated in pytest: the tasks of a dataset, four criteria, and a required rate.
+"""Evaluate an airline agent in pytest: the tasks of a dataset, four criteria, and a required rate.
 
     tau2-gym export airline examples/airline.jsonl --to eval-protocol --split test
     pytest examples/test_airline_agent.py

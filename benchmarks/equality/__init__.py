@@ -1,4 +1,4 @@
-"""The same episodes through every interface: `tau2-gym run`, Gymnasium, its vectors, MCP and others.
+"""Play the same episodes through every interface: `tau2-gym run`, Gymnasium, its vectors, MCP and others.
 
 The oracle and the random agent play runs; their actions are then repeated through the other interfaces, with the same
 seeds. An agent chooses the ids of its calls, so a run's record is compared without them; the records of the other
@@ -16,7 +16,7 @@ from tau2_core import evaluate, load_domain
 
 from benchmarks.equality.by_gymnasium import by_gymnasium, by_vector
 from benchmarks.equality.by_mcp import by_mcp
-from benchmarks.equality.played import Done, Interface, Played, Stage, actions_of, comparable, without_call_ids
+from benchmarks.equality.played import Done, GymServer, Interface, Played, actions_of, comparable, without_call_ids
 from benchmarks.gym import server
 
 DOMAINS = ("airline", "mock", "retail", "telecom")
@@ -51,15 +51,15 @@ def equality(more: Mapping[str, Interface]) -> list[Row]:
     with tempfile.TemporaryDirectory() as out:
         options = ("serve", *DOMAINS, "--port", "{port}", "--conversation-tools", "--out", f"{out}/served")
         with server("tau2_core", *options) as (_, address):
-            stage = Stage(address, Path(out) / "served", SPLIT)
+            gym_server = GymServer(address, Path(out) / "served", SPLIT)
             for domain in DOMAINS:
-                rows += _domain(domain, interfaces, stage, Path(out))
+                rows += _domain(domain, interfaces, gym_server, Path(out))
     return rows
 
 
-def _domain(domain: str, interfaces: Mapping[str, Interface], stage: Stage, out: Path) -> list[Row]:
+def _domain(domain: str, interfaces: Mapping[str, Interface], gym_server: GymServer, out: Path) -> list[Row]:
     played = _play(domain, out)
-    by_interface = {name: play(domain, played, stage) for name, play in interfaces.items()}
+    by_interface = {name: play(domain, played, gym_server) for name, play in interfaces.items()}
     return [
         Row(
             domain,

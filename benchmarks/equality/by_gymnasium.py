@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import gymnasium
 import tau2_gymnasium
 
-from benchmarks.equality.played import Done, Played, Stage, done
+from benchmarks.equality.played import Done, GymServer, Played, done
 
 
-def by_gymnasium(domain: str, played: Sequence[Played], _stage: Stage) -> list[Done]:
+def by_gymnasium(domain: str, played: Sequence[Played], _gym_server: GymServer) -> list[Done]:
     """Play each episode in a separate environment."""
     return [_single(domain, each) for each in played]
 
@@ -28,11 +28,11 @@ def _single(domain: str, played: Played) -> Done:
     return result
 
 
-def by_vector(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
-    """Play all episodes concurrently. One that is over keeps its place in the vector and is not stepped."""
+def by_vector(domain: str, played: Sequence[Played], gym_server: GymServer) -> list[Done]:
+    """Play all episodes concurrently. The later episodes of a place in the vector are ignored."""
     records = [each.record for each in played]
     envs = gymnasium.make_vec(
-        f"tau2_gymnasium:tau2_gym/{domain}-v0", len(records), split=stage.split, autoreset_mode="SameStep"
+        f"tau2_gymnasium:tau2_gym/{domain}-v0", len(records), split=gym_server.split, autoreset_mode="SameStep"
     )
     assert isinstance(envs, tau2_gymnasium.VectorAgentEnv)
     ids = [record.task_id for record in records]

@@ -1,4 +1,4 @@
-"""Episodes over MCP only: the conversation is a tool too."""
+"""Episodes over MCP only: messages to the customer are tool calls too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from benchmarks.equality.played import Done, Played, Stage, done, kept_record
+from benchmarks.equality.played import Done, GymServer, Played, done, kept_record
 
 
-def by_mcp(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
+def by_mcp(domain: str, played: Sequence[Played], gym_server: GymServer) -> list[Done]:
     """Play each episode with an MCP client."""
-    return [asyncio.run(_play(stage.address, domain, each)) for each in played]
+    return [asyncio.run(_play(gym_server.address, domain, each)) for each in played]
 
 
 async def _play(address: str, domain: str, played: Played) -> Done:

@@ -13,7 +13,7 @@ from typing import Any
 from tau2_core import EpisodeRecord, UserMessage
 from tau2_core.testing.scripted_endpoint import Asked, Reply, ScriptedEndpoint, call, say
 
-from benchmarks.equality.played import Done, Interface, Played, Stage, done
+from benchmarks.equality.played import Done, GymServer, Interface, Played, done
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("verifiers==0.4.0", "uv", *(str(ROOT / part) for part in ("core", "integrations/verifiers")))
@@ -22,12 +22,12 @@ PACKAGES = ("verifiers==0.4.0", "uv", *(str(ROOT / part) for part in ("core", "i
 def by_verifiers(python: Path) -> Interface:
     """Return the interface that plays episodes with the `vf-eval` beside an interpreter."""
 
-    def play(domain: str, played: Sequence[Played], stage: Stage) -> list[Done]:
+    def play(domain: str, played: Sequence[Played], gym_server: GymServer) -> list[Done]:
         results: dict[int, Done] = {}
         left = list(range(len(played)))
         while left:  # in rounds, so that within a round all customers start with different messages
             places = {_first_words(played[place].record): place for place in reversed(left)}.values()
-            ended = _evaluated(python, domain, [played[place] for place in places], stage)
+            ended = _evaluated(python, domain, [played[place] for place in places], gym_server)
             results |= {place: ended[played[place].record.task_id] for place in places}
             left = [place for place in left if place not in results]
         return [results[place] for place in range(len(played))]
@@ -35,7 +35,7 @@ def by_verifiers(python: Path) -> Interface:
     return play
 
 
-class _Again:
+class _RepeatingModel:
     """A model that repeats the actions of some episodes, which it recognises by the customer's first message."""
 
     def __init__(self, played: Sequence[Played]) -> None:
@@ -50,23 +50,23 @@ class _Again:
         action = self.actions[opening][number]
         if not action.startswith("{"):
             return say(action)
-        wish = json.loads(action)
-        return call((wish["name"], wish["arguments"]))
+        wanted = json.loads(action)
+        return call((wanted["name"], wanted["arguments"]))
 
 
 def _first_words(record: EpisodeRecord) -> str:
     return next(message.content or "" for message in record.messages if isinstance(message, UserMessage))
 
 
-def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage) -> dict[str, Done]:
+def _evaluated(python: Path, domain: str, played: Sequence[Played], gym_server: GymServer) -> dict[str, Done]:
     """Play episodes whose customers start with different messages; return the results by task."""
     ids = json.dumps([each.record.task_id for each in played])
     (seed,) = {each.record.seed for each in played}
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    with ScriptedEndpoint(_Again(played)) as endpoint, tempfile.TemporaryDirectory() as folder:
+    with ScriptedEndpoint(_RepeatingModel(played)) as endpoint, tempfile.TemporaryDirectory() as folder:
         options = [
-            *("--env.taskset.domain", domain, "--env.taskset.split", stage.split, "--select.include.ids", ids),
-            *("--env.taskset.task.url", stage.address, "--env.taskset.task.seed", str(seed)),
+            *("--env.taskset.domain", domain, "--env.taskset.split", gym_server.split, "--select.include.ids", ids),
+            *("--env.taskset.task.url", gym_server.address, "--env.taskset.task.seed", str(seed)),
             *("-m", "any", "--client.base-url", endpoint.url, "--client.api-key-var", "KEY"),
             *("--no-push", "--no-rich", "-o", folder),
         ]
@@ -76,14 +76,14 @@ def _evaluated(python: Path, domain: str, played: Sequence[Played], stage: Stage
         )
         (file,) = Path(folder).rglob("traces.jsonl")
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    records = _kept(stage)
+    records = _records(gym_server)
     told = {trace["task"]["data"]["id"]: trace["info"]["tau2"] for line in lines for trace in line["traces"]}
     return {task_id: done(each["grade"]["reward"], records[each["episode"]]) for task_id, each in told.items()}
 
 
-def _kept(stage: Stage) -> dict[str, EpisodeRecord]:
+def _records(gym_server: GymServer) -> dict[str, EpisodeRecord]:
     """Return the records written by the server, by the episodes' ids."""
     lines: list[Any] = []
-    for file in stage.kept.glob("*/episodes.jsonl"):
+    for file in gym_server.folder.glob("*/episodes.jsonl"):
         lines += map(json.loads, file.read_text(encoding="utf-8").splitlines())
     return {line["id"]: EpisodeRecord.model_validate(line) for line in lines}

@@ -31,15 +31,15 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where episodes are played: our server, its folder of records, and the split of their tasks."""
+class GymServer:
+    """The gym server on which episodes are played: its URL, its folder of records, and the split of the tasks."""
 
     address: str
-    kept: Path
+    folder: Path
     split: str
 
 
-Interface: TypeAlias = Callable[[str, Sequence[Played], Stage], list[Done]]
+Interface: TypeAlias = Callable[[str, Sequence[Played], GymServer], list[Done]]
 """Plays episodes of a domain again, in the same order."""
 
 

@@ -24,7 +24,7 @@ class Laptop(Record):
 
 
 class DeskDB(Database):
-    """What the agent's tools work on."""
+    """The database that the agent's tools read and write."""
 
     employees: dict[str, Employee]
     laptops: dict[str, Laptop]

@@ -1,4 +1,4 @@
-"""The tools that are listed: looking up, unlocking, running what is unlocked, handing over."""
+"""The listed tools: looking up an employee, unlocking and running hidden tools, handing over."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from it_desk.models import DeskDB
 
 
 def look_up_employee(db: DeskDB, email: str) -> dict[str, Any]:
-    """Return an employee with the laptops."""
+    """Return an employee and their laptops."""
     for employee in reading(db).employees.values():
         if employee.email == email:
             laptops = [each for each in reading(db).laptops.values() if each.employee_id == employee.employee_id]

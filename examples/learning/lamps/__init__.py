@@ -1,1 +1,1 @@
-"""Lamps and who switches them: a pack to learn on."""
+"""A pack with lamps to switch on and off, small enough for a training example."""

@@ -23,7 +23,8 @@ def task_content(
 ) -> dict[str, Any]:
     """Return a task as plain data for YAML. Its gold is the successful calls of tools that change data.
 
-    If the form's field `reads` is "on", the gold includes successful read-only calls too. Raises UsageError if the id is not a valid name or the scenario is missing.
+    If the form's field `reads` is "on", the gold includes successful read-only calls too. Raises UsageError if the id
+    is not a valid name or the scenario is missing.
     """
     task_id, scenario = form.get("id", "").strip(), form.get("scenario", "").strip()
     if not _NAME.fullmatch(task_id):
