@@ -75,11 +75,11 @@ class TestNetworkSearch:
         assert world.holds("user", "assert_can_send_mms", expected_status=True)
         assert not world.user("reboot_device").startswith("Resetting")
 
-    def test_removing_an_unknown_lock_only_searches(self, loose: Any) -> None:
+    def test_locking_with_an_unknown_mode_only_searches(self, loose: Any) -> None:
         loose.phone("lock_sim_card", mode="glue")
         assert network(loose) == BEST
 
-    def test_setting_a_switch_to_its_present_state_searches_and_drops_the_vpn(self, world: Any) -> None:
+    def test_setting_a_switch_to_its_current_state_searches_and_drops_the_vpn(self, world: Any) -> None:
         world.user("connect_vpn")
         world.phone("turn_airplane_mode_off")
         assert network(world) == BEST

@@ -1,4 +1,4 @@
-"""Examples that are the same on every machine and day, as in the tests of the core."""
+"""Use the same hypothesis examples on every machine and day, as the tests of the core do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an action means, whatever text it is."""
+"""How texts are read as actions."""
 
 from __future__ import annotations
 
@@ -19,23 +19,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 NAMES = st.from_regex(r"[a-z_]{1,10}", fullmatch=True).filter(lambda name: not iskeyword(name))
 CALLS = st.builds(ActionCall, NAMES, st.dictionaries(NAMES, JSON, max_size=3))
-PYTHONS_WORDS = {
-    "if",
-    "in",
-    "is",
-    "or",
-    "and",
-    "as",
-    "not",
-    "def",
-    "del",
-    "for",
-    "from",
-    "try",
-    "with",
-    "class",
-    "pass",
-}
 
 
 @given(CALLS)
@@ -44,7 +27,7 @@ def test_a_call_is_read_in_json(call: ActionCall) -> None:
 
 
 @given(CALLS)
-def test_a_call_is_read_in_the_form_in_which_it_is_written(call: ActionCall) -> None:
+def test_a_written_call_is_read_back(call: ActionCall) -> None:
     assert read_action(written_call(call)) == call
 
 

@@ -1,4 +1,4 @@
-"""Bad input: a documented result or a clear error, and nothing is lost."""
+"""Bad input gives a documented result or a clear error, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_action_that_is_not_a_string_is_refused_and_changes_nothing(env: Agen
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, -(2**70), True, 1.5, "3", np.float64(2)])
-def test_a_seed_that_is_none_is_refused(env: AgentEnv, envs: VectorAgentEnv, seed: Any) -> None:
+def test_an_invalid_seed_is_refused(env: AgentEnv, envs: VectorAgentEnv, seed: Any) -> None:
     words = re.escape(f"a seed is an integer from 0 to 2**63 - 1, not {seed!r}")
     for reset in (env.reset, envs.reset):
         with pytest.raises(ValueError, match=words):
@@ -83,7 +83,7 @@ def test_a_seed_that_is_none_is_refused(env: AgentEnv, envs: VectorAgentEnv, see
         envs.reset(seed=[1, seed])
 
 
-def test_seeds_may_be_numpys(env: AgentEnv, envs: VectorAgentEnv) -> None:
+def test_seeds_may_be_numpy_integers(env: AgentEnv, envs: VectorAgentEnv) -> None:
     assert env.reset(seed=np.int64(5))[1]["episode_seed"] == 5  # type: ignore[arg-type]
     assert type(env.record().seed) is int
     seeds: list[Any] = [np.int64(5), [5, 6], np.array([5, 6])]
@@ -103,7 +103,7 @@ def test_seeds_may_be_numpys(env: AgentEnv, envs: VectorAgentEnv) -> None:
         ({"task_id": TASK, "split": "test"}, "not among split 'test'"),
     ],
 )
-def test_options_that_are_wrong_are_refused(env: AgentEnv, envs: VectorAgentEnv, options: Any, words: str) -> None:
+def test_wrong_options_are_refused(env: AgentEnv, envs: VectorAgentEnv, options: Any, words: str) -> None:
     for reset in (env.reset, envs.reset):
         with pytest.raises(ValueError, match=re.escape(words)):
             reset(options=options)
@@ -139,7 +139,7 @@ async def _slow(_history: Any) -> str:
 
 
 @pytest.mark.parametrize("user", ["scripted", _slow])
-def test_of_two_threads_that_step_one_environment_one_is_refused(user: str | Callable[..., Any]) -> None:
+def test_concurrent_steps_of_one_environment_are_refused(user: str | Callable[..., Any]) -> None:
     env = AgentEnv("mock", task_id=TASK, user=user, max_steps=100_000)
     env.reset(seed=1)
     refused: list[Exception] = []

@@ -34,9 +34,9 @@ def play(env: BothSidesEnv, *actions: str) -> list[tuple[str, str]]:
     return seen
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of spaces that are no boxes, and options that there are not
+@pytest.mark.filterwarnings("ignore::UserWarning")  # about spaces that are not boxes, and unknown options
 @pytest.mark.parametrize("domain", ["mock", "telecom"])
-def test_pettingzoo_finds_nothing_wrong(domain: str) -> None:
+def test_pettingzoos_own_checks_pass(domain: str) -> None:
     env = BothSidesEnv(domain)
     api_test(env, num_cycles=100)
     env.close()
@@ -86,7 +86,7 @@ def test_the_agent_ends_it_and_a_limit_cuts_it_off(env: BothSidesEnv) -> None:
     limited.close()
 
 
-def test_use_out_of_order_and_wrong_options_are_refused(env: BothSidesEnv) -> None:
+def test_calls_in_the_wrong_order_and_wrong_options_are_refused(env: BothSidesEnv) -> None:
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step("hello")
     with pytest.warns(UserWarning, match="no option 'tasks'"):

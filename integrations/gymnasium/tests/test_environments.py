@@ -1,4 +1,4 @@
-"""Environments as Gymnasium makes them: their contract, their ends, and that they never tell the gold."""
+"""Environments as Gymnasium creates them: their contract, their ends, and that they never reveal the gold."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_importing_registers_both_sides_of_each_domain_and_loads_no_pack() -> No
     ]
 
 
-def test_a_step_tells_of_tools_that_it_has_unlocked() -> None:
+def test_a_step_reports_tools_that_it_unlocked() -> None:
     pytest.importorskip("tau2_domain_banking_knowledge")
     options: dict[str, Any] = {"variant": "native", "variant_options": {"top_k": 1}}
     env = gymnasium.make("tau2_gymnasium:tau2_gym/banking_knowledge-v0", task_id="open_first_savings", **options)

@@ -1,4 +1,4 @@
-"""Vectors: what they give is what Gymnasium's own vector of single environments gives, in every mode."""
+"""Vectors give the same results as Gymnasium's own vector of single environments, in every mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A collector for OTLP over HTTP on loopback, which keeps the spans that it gets."""
+"""A collector for OTLP over HTTP on loopback, which keeps the spans that it receives."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Collector:
             self.spans += [_span(span, resource) for scope in part.scope_spans for span in scope.spans]
 
     def named(self, name: str) -> list[Span]:
-        """Return the spans whose name begins so, in the order of their beginning."""
+        """Return the spans whose name begins with `name`, in the order in which they began."""
         return sorted((span for span in self.spans if span.name.startswith(name)), key=lambda span: span.begun)
 
     def tree(self, span: Span) -> Any:

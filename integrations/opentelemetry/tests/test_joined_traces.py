@@ -1,4 +1,4 @@
-"""An agent that runs elsewhere gets the trace's context, and what it does joins the trace."""
+"""An agent that runs elsewhere gets the trace's context, and its spans join the trace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CALL: tuple[str, dict[str, Any]] = ("get_users", {})
 
 
 class Traced:
-    """An agent with spans of its own, one a turn, within which it calls a tool."""
+    """An agent with its own span for each turn, in which it calls a tool."""
 
     def __init__(self) -> None:
         self.tracer = TracerProvider().get_tracer("an agent of its own")
