@@ -115,7 +115,7 @@ def _walk(folder: Path, deepest: int, seen: set[tuple[int, int]]) -> Iterator[tu
 
 
 def is_written_to(folder: Path) -> bool:
-    """Tell whether a process is writing to a run's folder: the lock is held, or a line is less than a minute old."""
+    """Return whether a process is writing to a run's folder: the lock is held, or a line is less than a minute old."""
     if (locked := _is_locked(folder)) is not None:
         return locked
     newest = 0.0

@@ -22,7 +22,7 @@ from tau2_core.records.figures import JudgementFigures, PlaceFigures
 from tau2_core.records.journal import CONFIGURATION, EPISODES, GRADES, JUDGEMENTS, SUMMARY, TASKS, TIMINGS
 from tau2_core.records.reader import read_configuration
 
-from tau2_gym_workbench.index_tables import FORMAT, Entry, Groups, Layout, Place, described, make_anew
+from tau2_gym_workbench.index_tables import FORMAT, Entry, Groups, Layout, Place, described, recreate_tables
 from tau2_gym_workbench.indexed_file import IndexedFile, Kind, stamp_of
 from tau2_gym_workbench.line_parts import (
     EpisodePart,
@@ -104,7 +104,7 @@ class RunIndex:
             connection.execute("BEGIN IMMEDIATE")
             description = {"format": FORMAT, "configuration": json.dumps(stamp_of(self.folder / CONFIGURATION))}
             if described(connection) != description:
-                make_anew(connection, description)
+                recreate_tables(connection, description)
             changed = [IndexedFile(self.folder, connection, kind).read() for kind in self._kinds(connection)]
             connection.execute("COMMIT")
         except BaseException:

@@ -115,7 +115,7 @@ def described(connection: sqlite3.Connection) -> dict[str, str]:
         return {}
 
 
-def make_anew(connection: sqlite3.Connection, description: dict[str, str]) -> None:
+def recreate_tables(connection: sqlite3.Connection, description: dict[str, str]) -> None:
     """Replace the contents of the file with empty tables."""
     names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in names:
