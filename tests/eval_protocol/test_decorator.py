@@ -64,7 +64,7 @@ def test_calling_the_test_runs_only_its_function() -> None:
     [
         ({}, "give one of input_dataset, .*, not none"),
         ({"input_rows": ROWS, "input_dataset": ["x"]}, "not input_dataset and input_rows"),
-        ({"data_loaders": list, "preprocess_fn": list}, "preprocess_fn excludes data_loaders"),
+        ({"data_loaders": list, "preprocess_fn": list}, "preprocess_fn does not work with data_loaders"),
         ({"input_rows": ROWS, "completion_params": {"model": "x"}}, "completion_params must be a list"),
         ({"input_rows": ROWS, "completion_params": []}, "completion_params is empty"),
         ({"input_rows": ROWS, "mode": "rowwise"}, "mode 'rowwise' should be one of pointwise, groupwise, all"),

@@ -123,7 +123,7 @@ pathlib.Path("broken.py").write_text("raise SystemExit('no licence')")
                  rollout_processor=McpGymRolloutProcessor(), server_script_path="broken.py")
 """
     ran = evaluate(source + GIVEN_BACK)
-    assert "has ended; it said:\nno licence" in ran.failures["test_it[oracle-rows-4]"]
+    assert "has ended; its output:\nno licence" in ran.failures["test_it[oracle-rows-4]"]
     assert "Traceback" not in ran.output
 
 
