@@ -88,8 +88,8 @@ class TestAllowList:
                 "there is no task 'transfer_deletoin' (did you mean 'transfer_deletion'?)",
             ),
             (
-                "baselines: [always-transfer]\n        because: Whoever",
-                "baselines: [always-transfer, allways-transfer]\n        because: Whoever",
+                "baselines: [always-transfer]\n        because: By the policy",
+                "baselines: [always-transfer, allways-transfer]\n        because: By the policy",
                 "there is no baseline 'allways-transfer' (did you mean 'always-transfer'?)",
             ),
         ],
