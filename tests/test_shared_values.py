@@ -40,6 +40,7 @@ class Spot(NamedTuple):
 
 class Colour(enum.Enum):
     RED = "red"
+    MIXED = (1, frozenset({"red"}))
 
 
 class Holder(Record):
@@ -108,6 +109,7 @@ class Caching:
 
 class Mutable(enum.Enum):
     LINES = ["a"]  # noqa: RUF012 - what is refused
+    PAIR = (1, ["a"])
 
 
 class Text(str):
@@ -129,6 +131,7 @@ def text_with_a_list() -> Text:
         Extra(x=[1]),  # type: ignore[call-arg]
         Caching(1),
         Mutable.LINES,
+        Mutable.PAIR,
         text_with_a_list(),
         {1, 2},
         bytearray(b"a"),
@@ -146,10 +149,20 @@ def test_values_that_cannot_be_frozen_are_refused_with_type_and_field(value: Any
     assert "all worlds would share" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [date(2025, 1, 1), Decimal(1), Colour.RED, frozenset({1}), b"a", Text("a"), (1, "a")])
+@pytest.mark.parametrize("value", [date(2025, 1, 1), Decimal(1), *Colour, frozenset({1}), b"a", Text("a"), (1, "a")])
 def test_immutable_values_are_shared(value: Any) -> None:
     base = base_of(value)
     assert View(World(base), writing=True).rows["r"].value == value
+
+
+def test_a_set_that_a_handler_stores_is_private_to_its_world_and_rolled_back() -> None:
+    world = World(base_of(["a"]))
+    view: Any = View(world, writing=True)
+    view.rows["r"].value = {1}
+    world.begin()
+    view.rows["r"].value.add(2)
+    world.rollback()
+    assert view.rows["r"].value == {1}
 
 
 def test_a_record_that_caches_results_is_refused() -> None:

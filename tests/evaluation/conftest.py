@@ -34,8 +34,8 @@ def grade(setting_of: SettingOf) -> Callable[..., Grade]:
         setting = setting or setting_of("mock", mode="tau2")
         parts = {"initial_state": state, "evaluation_criteria": criteria}
         task = Task.model_validate({"id": "t", "user_scenario": {"instructions": "x"}, **parts})
-        fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "seed": 0, "mode": setting.mode}
-        ended = {"termination": "user_stop", "solo": setting.solo, "messages": messages, **record}
+        fields: dict[str, Any] = {"domain": setting.domain, "task_id": "t", "trial": 0, "mode": setting.mode}
+        ended = {"seed": 0, "termination": "user_stop", "solo": setting.solo, "messages": messages, **record}
         specs = discover().evaluators("tau2") if evaluators is None else evaluators
         return Grader(setting, "tau2", specs).grade(EpisodeRecord(**fields, **ended), task, judgement)
 

@@ -10,8 +10,11 @@ import pytest
 from tau2_core.episode.setting import Setting
 from tau2_core.evaluators.grade import Grader
 from tau2_core.model.episodes import EpisodeRecord, Termination
-from tau2_core.model.evaluation import Status, Verdict
+from tau2_core.model.evaluation import Evidence, Grade, Status, Verdict
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.registrations import EvaluatorSpec
 from tau2_core.model.tasks import Task
+from tau2_core.model.tools import Failure
 from tau2_core.plugins.discovery import discover
 
 from tests.evaluation.messages import COMPLETE, COMPLETE_2, LOOK, WRONG, gold, made
@@ -195,3 +198,49 @@ def test_random_numbers_in_the_gold_come_from_the_episodes_seed(small_pack: Call
         record = EpisodeRecord.model_validate(fields | ended)
         grade = grader.grade(record, task)
         assert (grade.reward, grade.note) == (1.0, "")
+
+
+DRAWING_FOR_A_TASK = """
+from tau2_core import Context
+
+def draw(db, *, context: Context) -> str:
+    db.log.append(f"{context.options['who']} {context.random.randint(0, 10**9)}")
+    return db.log[-1]
+
+def pay(db) -> str:
+    db.pockets["left"].coins -= 1
+    return "paid"
+
+def options(task):
+    return {"who": task.id}
+"""
+
+
+@pytest.mark.parametrize("solo", [False, True])
+def test_every_state_has_the_episodes_seed_and_the_tasks_options(
+    grade: Callable[..., Grade], small_pack: Callable[..., Setting], *, solo: bool
+) -> None:
+    tools, user_tools = {"draw": {"kind": "write"}}, {"pay": {"kind": "write"}}
+    manifest: dict[str, Any] = {"episode": "handlers.tools:options", "prompts": {"policy": "policy.md.j2"}}
+    manifest["prompts"]["solo"] = "policy.md.j2"
+    setting = small_pack(DRAWING_FOR_A_TASK, tools, user_tools=user_tools, **manifest)
+    expected = f"t {Random(7).randint(0, 10**9)}"
+    call: tuple[str, dict[str, Any]] = ("draw", {})
+
+    def look(evidence: Evidence) -> Verdict:
+        assert evidence.database("start")["log"] == ["start"]
+        assert evidence.database("end")["log"] == evidence.database("gold")["log"] == ["start", expected]
+        assert evidence.answer_at_start(ToolCall(name="draw", arguments={})).content == expected
+        refused = evidence.answer_at_start(ToolCall(name="pay", arguments={}))
+        assert refused.failure is Failure.UNKNOWN_TOOL  # the start is never solo: the agent lacks the customer's tools
+        assert evidence.database("end", "user")["pockets"]["left"]["coins"] == (2 if solo else 3)
+        return Verdict("DB", Status.GRADED, 1.0)
+
+    made_calls = made(call, content=expected)
+    if solo:
+        setting = Setting(setting.pack, mode="strict", solo=True)
+        made_calls += made(("pay", {}), content="paid")
+    spec = {"DB": EvaluatorSpec("look", "own", "DB", look)}
+    criteria = {"actions": gold(call), "reward_basis": ["DB"]}
+    found = grade(made_calls, criteria, setting=setting, evaluators=spec, seed=7, solo=solo)
+    assert (found.reward, found.note) == (1.0, "")

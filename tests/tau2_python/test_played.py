@@ -13,6 +13,13 @@ from typing import Any
 
 import pytest
 from tau2_core import evaluate, load_domain
+from tau2_core.episode.environment import Environment
+from tau2_core.episode.setup import set_state
+from tau2_core.errors import TaskError
+from tau2_core.model.episodes import ArgumentMode
+from tau2_core.model.messages import ToolCall
+from tau2_core.model.tasks import InitialState
+from tau2_core.runs.loading import load_setting, open_catalogue
 
 from .conftest import DOMAINS, TARGET, Tau2
 
@@ -111,6 +118,40 @@ def test_it_is_played_from_a_program(bookshop: Any, tmp_path: Path, monkeypatch:
     run = evaluate("bookshop", packs=[f"tau2:{TARGET}"], name="it", trials=2, split="train")
     assert [episode.reward for episode in run] == [1.0, 1.0]
     assert bookshop.get_environment().tools.db.orders == {}  # nothing reached what the module itself holds
+
+
+@pytest.mark.parametrize("mode", ["strict", "tau2"])
+def test_a_failed_call_leaves_no_trace_in_mode_strict(
+    bookshop: Any, monkeypatch: pytest.MonkeyPatch, mode: ArgumentMode
+) -> None:
+    def without_sync() -> Any:
+        shop = bookshop.get_environment()
+        return bookshop.Environment("bookshop", "Sell.", shop.tools, shop.user_tools)
+
+    monkeypatch.setattr(bookshop, "without_sync", without_sync, raising=False)
+    setting = load_setting(open_catalogue([Path(f"tau2:{TARGET}:without_sync")]), "bookshop", mode=mode)
+    environment, other = Environment(setting), Environment(setting)
+    start = environment.digests()
+    sold_out = [{"isbn": "111"}, {"isbn": "111", "count": 99}]
+    failing = ToolCall(name="order", arguments={"order_id": "o1", "lines": sold_out})
+    for order in ("", "o2"):  # the first failure is the first use of the environment
+        if order:
+            environment.call(ToolCall(name="order", arguments={"order_id": order, "lines": [{"isbn": "111"}]}))
+        before = environment.digests()
+        assert environment.call(failing).failure is not None
+        assert (environment.digests() == before) is (mode == "strict")
+    assert environment.digests() != start == other.digests()
+
+
+@pytest.mark.usefixtures("bookshop")
+@pytest.mark.parametrize(
+    ("data", "error"), [({"books": {"111": {"stock": "many"}}}, "valid integer"), ({"clerk": "x"}, "Extra inputs")]
+)
+def test_initial_data_that_do_not_fit_are_an_error_of_the_task(data: dict[str, Any], error: str) -> None:
+    setting = load_setting(open_catalogue([Path(f"tau2:{TARGET}")]), "bookshop")
+    state = InitialState.model_validate({"initialization_data": {"agent_data": data}})
+    with pytest.raises(TaskError, match=f"initial data does not fit: .*{error}"):
+        set_state(Environment(setting), state, [])
 
 
 def test_the_pack_s_digest_is_of_its_data_and_code(tau2: Tau2, tmp_path: Path) -> None:

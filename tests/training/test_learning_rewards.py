@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from math import isclose
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tau2_core import EpisodeFactory, EpisodeRecord, Grade, RewardWeights, Task, UsageError
 from tau2_core.model.episodes import Termination
+from tau2_core.model.messages import Message, ToolMessage
 
 pytestmark = pytest.mark.domain("mock", "telecom")
 TASK = "complete_task"
@@ -169,6 +171,18 @@ def test_the_customers_steps_are_paid_too() -> None:
         assert len(paid) > 3
         assert sum(paid) == pytest.approx(0.0)
         assert max(paid) > 0
+    failed = record.model_copy(update={"messages": [_failing(each) for each in record.messages]})
+    calls = sum(isinstance(each, ToolMessage) and each.requestor == "user" for each in record.messages)
+    weights = RewardWeights(final=0.0, error_penalty=1.0)
+    paid_for_errors = [sum(factory.learning_rewards(failed, grade, weights, side=side)) for side in ("agent", "user")]
+    assert paid_for_errors == [0.0, -calls]
+
+
+def _failing(message: Message) -> Message:
+    """Return a message, with an error if it is the result of a customer's call."""
+    if isinstance(message, ToolMessage) and message.requestor == "user":
+        return message.model_copy(update={"error": True})
+    return message
 
 
 def test_an_unscored_episode_is_paid_nothing() -> None:
@@ -176,6 +190,19 @@ def test_an_unscored_episode_is_paid_nothing() -> None:
     lost = grade.model_copy(update={"reward": None})
     paid = mock().learning_rewards(record, lost, RewardWeights(step_penalty=1.0))
     assert paid == [0.0] * len(mock().learning_rewards(record, grade, RewardWeights()))
+
+
+def test_a_live_step_with_a_grade_that_has_no_reward_is_paid_without_it() -> None:
+    async def play() -> float:
+        episode = mock().episode(TASK)
+        await episode.begin()
+        step_rewards = mock().step_rewards(episode, RewardWeights(criteria={"DB": 2.0}, step_penalty=0.25))
+        await episode.call(SOLVED[0], **SOLVED[1])
+        grade = await episode.grade()
+        pending = {name: replace(verdict, reward=None) for name, verdict in grade.verdicts.items()}
+        return step_rewards.step(grade.model_copy(update={"reward": None, "verdicts": pending}))
+
+    assert asyncio.run(play()) == -0.25
 
 
 def test_an_agent_that_ends_the_conversation_has_made_one_more_step() -> None:

@@ -28,7 +28,7 @@ from tau2_core.model.evaluation import Grade
 from tau2_core.model.messages import AssistantMessage, Message, ToolMessage, UserMessage
 from tau2_core.model.tasks import Task
 from tau2_core.model.tools import Role
-from tau2_core.state.difference import value_changes, world_changes
+from tau2_core.state.difference import world_changes
 from tau2_core.state.world import World
 
 FOR_GOOD = frozenset({Termination.AGENT_STOP, Termination.USER_STOP, Termination.AGENT_ERROR, Termination.USER_ERROR})
@@ -81,7 +81,7 @@ class GoldProgress:
 
     def distance(self, worlds: Mapping[Role, World]) -> int:
         """Count the paths at which databases differ from the gold state."""
-        return sum(_differences(expected, worlds[role]) for role, expected in self._gold.items())
+        return sum(len(world_changes(expected, worlds[role])) for role, expected in self._gold.items())
 
     def actions_made(self, messages: Sequence[Message]) -> float:
         """Return A, the share of the gold calls that have been made."""
@@ -98,12 +98,6 @@ class GoldProgress:
     def of(self, worlds: Mapping[Role, World], messages: Sequence[Message]) -> tuple[float, float]:
         """Return A and D of a state."""
         return self.actions_made(messages), self.database_right(worlds)
-
-
-def _differences(expected: World, actual: World) -> int:
-    if expected.base is actual.base:
-        return len(world_changes(expected, actual))
-    return sum(1 for _change in value_changes(expected.plain(), actual.plain()))
 
 
 class RewardCalculator:
