@@ -116,6 +116,23 @@ def test_an_agent_of_a_framework_gets_the_grades_of_a_model(run: Run, by_model: 
     assert all(record["tool_errors"] for record in records)
 
 
+def test_an_agent_of_openai_keeps_its_own_instructions(
+    python: Path, script: Callable[[Asked], Answer], tmp_path: Path
+) -> None:
+    prompts: set[str] = set()
+
+    def noting(asked: Asked) -> Answer:
+        prompts.update(str(each["content"]) for each in asked.messages if each["role"] == "system")
+        return script(asked)
+
+    example = (ROOT / "examples" / "agents" / "openai_agents_agent.py").read_text(encoding="utf-8")
+    changed = example.replace('"Be brief."', 'lambda run, agent: "Be clear."')
+    assert changed != example
+    (tmp_path / "own.py").write_text(changed, encoding="utf-8")
+    running(python, noting, tmp_path)(["--agent", f"python:{tmp_path / 'own.py'}:agent"])
+    assert any(prompt.startswith("Be clear.\n\n") for prompt in prompts)
+
+
 @pytest.mark.parametrize(
     "agent", ["a2a:URL/message", "a2a:URL/completed", "a2a:URL/input-required", "a2a-tools:URL/tools"]
 )

@@ -6,9 +6,11 @@ import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from tau2_core.gym.client import open_sides
 from websockets.sync.client import connect
 
@@ -204,6 +206,34 @@ def test_a_body_that_arrives_bit_by_bit_moves_with_its_request(server: Server) -
     server.http.delete("/v1/episodes/slow-body").raise_for_status()
     too_large = server.http.post("/openenv/mock/step", content=b"x" * 2_000_000)
     assert too_large.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("size", "body", "status"),
+    [("Content-Length: 7", b"{     }", 201), ("Transfer-Encoding: chunked", b"7\r\n{     }\r\n0\r\n\r\n", 421)],
+)
+def test_a_request_may_follow_an_answered_one_at_once(server: Server, size: str, body: bytes, status: int) -> None:
+    """The first request is answered by its head, so the rest of it may arrive together with the next request.
+
+    Without a length, nobody knows where the next one begins, so it has to be sent again.
+    """
+    host = f"Host: 127.0.0.1:{server.port}"
+    gone = f"POST /episodes/{'A' * 32}/mcp HTTP/1.1\r\n{host}\r\n{size}\r\n\r\n".encode()
+    head = f"POST /v1/episodes HTTP/1.1\r\n{host}\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+        for _ in range(2 if status == 201 else 1):
+            connection.sendall(gone)
+            assert answer(connection)[0] == 404
+            connection.sendall(body + head.encode() + b'{"domain":"mock"}')
+            assert answer(connection)[0] == status
+    assert httpx.post(f"{server.address}/v1/episodes", json={"domain": "mock"}).status_code == 201
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Return the status and the body of the next response."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status, response.read()
 
 
 def test_idle_episodes_expire_in_every_worker(start: Start) -> None:

@@ -7,6 +7,7 @@ So a server that a program has started never outlives the program, even if that 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def run(command: Sequence[str]) -> int:
         child.terminate()
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 1024):  # without the lock of `sys.stdin`, at which Python would abort its end
+            pass
         child.terminate()
         try:
             child.wait(END_SECONDS)

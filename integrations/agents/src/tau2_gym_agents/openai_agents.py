@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents import Agent, FunctionTool, Runner
+from agents import Agent, FunctionTool, RunContextWrapper, Runner
 from tau2_core import AgentContext, AssistantMessage, Message, Tool
 
 from tau2_gym_agents.turns import MOST_REQUESTS, Adapter, Turns
 
 
 class OpenAIAgent(Adapter):
-    """Add the domain's tools and the policy to an agent, whose own instructions may be text or absent."""
+    """Add the domain's tools and the policy to an agent, whose own instructions may be text, a function, or absent."""
 
     def __init__(self, agent: Agent[Any]) -> None:
         self.agent = agent
@@ -25,9 +25,13 @@ class OpenAIAgent(Adapter):
 class _EpisodeAgent:
     def __init__(self, agent: Agent[Any], context: AgentContext) -> None:
         self.turns = Turns(context)
-        own = [agent.instructions] if isinstance(agent.instructions, str) else []
+
+        async def instructions(run: RunContextWrapper[Any], _agent: Agent[Any]) -> str:
+            own = await agent.get_system_prompt(run)
+            return "\n\n".join(filter(None, [own, self.turns.instructions]))
+
         self.agent = agent.clone(
-            instructions="\n\n".join([*own, self.turns.instructions]),
+            instructions=instructions,
             tools=[*agent.tools, *(_tool(tool, context) for tool in context.tools)],
         )
         self.items: list[Any] = []

@@ -42,7 +42,8 @@ def movable_protocol(
 
     `placed_at` returns the process for a WebSocket, None for this one. Received bytes are kept until it is decided
     which process answers. A request that arrived before its predecessor was answered cannot move, because its first
-    byte is unknown.
+    byte is unknown. A predecessor may also be answered before its body has arrived, for example if its episode is gone;
+    the rest of that body is then parsed on its own.
     """
     most = max_body_bytes + BESIDE_THE_BODY
 
@@ -51,6 +52,8 @@ def movable_protocol(
         first: bytes = b""  # received by another process
         _received: bytearray | None = bytearray()  # since the first byte of the request; None if it stays here
         _in_request = False
+        _body_left = 0  # bytes of the present request's body that have not arrived, as far as its length is known
+        _unaligned = False  # whether an answered request ended within the bytes that are being parsed
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             self._received = bytearray()
@@ -60,6 +63,11 @@ def movable_protocol(
                 self.data_received(received)
 
         def data_received(self, data: bytes) -> None:
+            if self._in_request and 0 < self._body_left < len(data):
+                end = self._body_left
+                self.data_received(data[:end])
+                data = data[end:]
+            self._unaligned = False
             if self._received is not None:
                 self._received += data
                 if len(self._received) > most:
@@ -67,15 +75,27 @@ def movable_protocol(
             super().data_received(data)
 
         def on_message_begin(self) -> None:
-            self._in_request = True
+            self._in_request, self._body_left = True, 0
+            if self._unaligned:
+                self._received = None
             super().on_message_begin()
             self.scope[CONNECTION] = self
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if name.lower() == b"content-length" and value.isdigit():
+                self._body_left = int(value)
+            super().on_header(name, value)
+
+        def on_body(self, body: bytes) -> None:
+            self._body_left -= len(body)
+            super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._in_request = False
             super().on_message_complete()
             if self.cycle is not None and self.cycle.response_complete:
                 self._received = bytearray()
+                self._unaligned = True
 
         def on_response_complete(self) -> None:
             following = bool(self.pipeline)
