@@ -53,7 +53,7 @@ def test_over_mcp_hidden_tools_are_unlocked_alike(desk: Path, tmp_path: Path) ->
     assert [json.loads(line).get("unlocked") for line in local] == [None, {"agent": [RESET]}]
 
 
-def test_officially_a_refusal_is_no_error_and_hidden_tools_can_be_called_by_name(desk: Path) -> None:
+def test_in_tau2_bench_a_refusal_is_no_error_and_hidden_tools_can_be_called_by_name(desk: Path) -> None:
     with open_episode(desk, "reset", mode="tau2") as episode:
         refused = episode.call("call", name=RESET, arguments={})
         assert (refused.failure, refused.refused, refused.content) == (None, True, f"Error: {RESET!r} is not unlocked")

@@ -225,7 +225,7 @@ class TestOfficialData:
         assert "10 episodes · mean reward 0.8000 · failed 2, solved 8" in done.stdout
         _, _, unsolved = done.stdout.partition("Not solved\n")
         reasons = dict(line.strip().split("#0: ", 1) for line in unsolved.splitlines() if line.startswith("  "))
-        # Their gold makes no such call: officially too, these assertions fail for an agent that only follows the gold.
+        # Their gold makes no such call: in tau2-bench too, they fail for an agent that only follows the gold.
         assert {task: reason.split("(")[0] for task, reason in reasons.items()} == {
             "update_task_with_history_and_env_assertions": "ENV_ASSERTION: assert_task_status",
             "update_task_with_user_tools": "ENV_ASSERTION: assert_notification_status",

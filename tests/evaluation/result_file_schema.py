@@ -1,6 +1,6 @@
 """What the official loader requires of a result file (spec/evaluation.md, 1, 5 and 8), as a JSON schema.
 
-Keys that are not named are ignored officially, except those of `reward_breakdown`.
+tau2-bench ignores keys that are not named, except those of `reward_breakdown`.
 """
 
 from __future__ import annotations

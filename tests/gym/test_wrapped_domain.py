@@ -27,5 +27,5 @@ def test_both_sides_call_its_tools_each_in_a_world_of_its_own(start: Start) -> N
     grade = world.control(what="/reward").json()["grade"]
     paths = {change["path"] for check in grade["verdicts"]["DB"]["checks"] for change in check["evidence"]}
     assert (grade["reward"], paths) == (0.0, {"books.111.stock", "orders.o1", "told.o1"})
-    assert other.value("count_orders") == "0"  # a bare number becomes text, as officially
+    assert other.value("count_orders") == "0"  # a bare number becomes text, as in tau2-bench
     assert other.digests() == untouched

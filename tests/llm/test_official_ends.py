@@ -53,7 +53,7 @@ def claim(simulation: dict[str, Any]) -> tuple[str, float]:
     return simulation["termination_reason"], simulation["reward_info"]["reward"]
 
 
-UNREADABLE = "a call's arguments were not a JSON object, which officially aborts it"
+UNREADABLE = "a call's arguments were not a JSON object, which aborts it in tau2-bench"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_arguments_that_cannot_be_read(
     simulation = exported(played)
     assert claim(simulation) == end
     info = simulation["reward_info"]["info"]
-    assert info.get("note") == (note and f"officially not graded: {note}")
+    assert info.get("note") == (note and f"not graded by tau2-bench: {note}")
     assert info.get("own_reward") == (1.0 if note else None)
 
 
@@ -119,7 +119,7 @@ class TestSolo:
         )
 
     @pytest.mark.parametrize("before", [(), (call(LOOK),)])
-    def test_calls_next_to_done_do_not_count_officially(
+    def test_calls_next_to_done_do_not_count_in_tau2_bench(
         self, alone: Callable[..., Played], before: tuple[Answer, ...]
     ) -> None:
         played = alone(*before, call(CREATE, DONE))
@@ -137,9 +137,10 @@ class TestSolo:
         simulation = exported(played)
         assert claim(simulation) == ("agent_stop", 1.0)
         assert simulation["messages"][-1]["content"] == "###STOP###"
-        assert "not made officially; with them the reward was 1.0" in simulation["reward_info"]["info"]["note"]
+        note = simulation["reward_info"]["info"]["note"]
+        assert "tau2-bench does not make calls beside `done`; with them the reward was 1.0" in note
 
-    def test_done_alone_is_exported_as_officially(self, alone: Callable[..., Played]) -> None:
+    def test_done_alone_is_exported_as_in_tau2_bench(self, alone: Callable[..., Played]) -> None:
         played = alone(call(CREATE), call(DONE))
         simulation = exported(played)
         assert claim(simulation) == ("agent_stop", 1.0)

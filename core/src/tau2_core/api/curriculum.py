@@ -12,7 +12,7 @@ from tau2_core.errors import UsageError
 from tau2_core.model.tasks import Task
 from tau2_core.name_suggestions import did_you_mean
 
-# A task of a family names its blocks: `family[block|block]persona` in a pack, `[family]block|block[…]` officially.
+# A task of a family names its blocks: `family[block|block]persona` in a pack, `[family]block|block[…]` in tau2-bench.
 _OF_FAMILY = re.compile(
     r"(?P<family>[\w.-]+)\[(?P<blocks>[^\[\]]+)\][\w.-]*\Z|\[(?P<official>[^\[\]]+)\](?P<named>[^\[\]]+)"
 )

@@ -28,7 +28,7 @@ def replay(
     file: Annotated[list[Path], typer.Argument(help="Files of recorded calls, .jsonl or .jsonl.gz.")],
     dataset: DatasetOption = None,
     mode: Annotated[
-        Literal["strict", "tau2"], typer.Option(help="The argument mode: tau2, as officially, or strict.")
+        Literal["strict", "tau2"], typer.Option(help="The argument mode: tau2, as in tau2-bench, or strict.")
     ] = "tau2",
     pack: PackOption = None,
     pack_tau2: PackTau2Option = None,
@@ -60,7 +60,7 @@ def replay(
             return "there is no such variant"
         try:
             chosen = replace(default, variant=variant)
-            given = json.loads(options)  # officially, options that a variant does not have are ignored
+            given = json.loads(options)  # tau2-bench ignores options that a variant does not have
             known = {name: value for name, value in given.items() if name in chosen.options}
             chosen = replace(chosen, variant_options=known) if known else chosen
             models = open_models(chosen.search_models, patience=Patience())

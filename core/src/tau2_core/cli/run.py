@@ -87,7 +87,7 @@ def run(
     ] = False,
     mode: Annotated[
         Literal["strict", "tau2"] | None,
-        typer.Option(help="The argument mode: strict (default), or tau2, as officially (default with --dataset)."),
+        typer.Option(help="The argument mode: strict (default), or tau2, as in tau2-bench (default with --dataset)."),
     ] = None,
     evaluators: EvaluatorsOption = None,
     max_steps: Annotated[int, typer.Option(help="Maximum number of steps per episode.")] = 200,

@@ -96,7 +96,7 @@ class Conversation:
             last = next((message for message in reversed(history) if not isinstance(message, SystemMessage)), None)
         if last is None:
             if self.solo:
-                self.steps = -1  # officially, the first message of a solo agent is not a step
+                self.steps = -1  # in tau2-bench, a solo agent's first message is not a step
             else:
                 self.messages.append(
                     new_assistant_message({"content": self.opening, "cost": 0.0, "turn_idx": len(self.messages)})

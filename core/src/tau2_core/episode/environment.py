@@ -135,7 +135,7 @@ class Environment:
         return None if self._strict and argument_problems(tool, call.arguments) else tool.handler
 
     def run(self, call: ToolCall) -> Any:
-        """Make a gold call and return its value. Raises what it raises. In mode `tau2` without sync, as officially."""
+        """Make a gold call and return its value. Raises what it raises. Mode `tau2` does not sync, as tau2-bench."""
         try:
             return self._transact(self.route(call), call, lambda value: value, sync=self._strict)
         except Refusal as refusal:
@@ -227,7 +227,7 @@ class Environment:
             value = handler(db, context=self.context, **given) if callee.wants_context else handler(db, **given)
         except Refusal:
             if self.unsynced and sync and not self._strict:
-                self.sync()  # officially the call has succeeded
+                self.sync()  # in tau2-bench, the call has succeeded
             raise
         except BaseException as error:
             contained = contain(error, callee.name)

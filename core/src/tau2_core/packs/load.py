@@ -113,7 +113,7 @@ class _Loader:
         self._id_pools(callees)
         for toolset in self.toolsets:
             callees.read_toolset(toolset)
-        if self.manifest.wraps is None:  # officially both sides may have a tool of the same name
+        if self.manifest.wraps is None:  # in tau2-bench, both sides may have a tool of the same name
             callees.note_shared_names()
         self._prompt_files()
         self._default_variant()

@@ -252,7 +252,7 @@ class _Auditor:
     def _after_gold(self, task: Task) -> Environment | None:
         try:
             environment = play_gold(self.setting, task, DEFAULT_SEED).environment
-            environment.sync()  # officially gold calls do not sync, so the next call would seem to change more
+            environment.sync()  # in tau2-bench, gold calls do not sync, so the next call would seem to change more
             return environment
         except Tau2GymError:
             return None  # its start state cannot be set up, so nothing can be played

@@ -238,7 +238,7 @@ def _graded_anew(
 ) -> Grade:
     grader = choose_evaluators(catalogue, own.evaluators, setting).grader(setting)
     grade = grader.grade(official, task, run.judgements.get(official.slot))
-    note = f"calls beside `done` are not made officially; with them the reward was {own.reward}"
+    note = f"tau2-bench does not make calls beside `done`; with them the reward was {own.reward}"
     return grade.model_copy(update={"note": "; ".join(filter(None, (grade.note, note)))})
 
 

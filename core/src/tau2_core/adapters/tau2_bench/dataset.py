@@ -72,7 +72,7 @@ def open_dataset(folder: Path, domain: str) -> Dataset:
         tool_texts=texts.tools,
         agent_instruction=texts.agent_instruction,
         solo_instruction=texts.solo_instruction,
-        solo_request="",  # officially the first request contains the system message only (spec/conversation.md, 3)
+        solo_request="",  # tau2-bench's first request has only the system message (spec/conversation.md, 3)
         opening=texts.opening,
         user_guidelines=user_guidelines,
         origins=origins,

@@ -41,7 +41,7 @@ def official_end(record: EpisodeRecord, max_steps: int) -> tuple[Termination, st
         why = _unreadable(message, solo=record.solo)
         if why:
             side = Termination.USER_ERROR if isinstance(message, UserMessage) else Termination.AGENT_ERROR
-            return side, f"{why}, which officially aborts it"
+            return side, f"{why}, which aborts it in tau2-bench"
     done = record.solo and any(call.name == DONE for message in record.messages for call in _calls(message))
     if record.steps - done >= max_steps:  # the official loop does not count `done` as a step
         return Termination.MAX_STEPS, f"it ended in step {max_steps}, the last one"

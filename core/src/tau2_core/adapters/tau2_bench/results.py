@@ -212,7 +212,7 @@ def _refuse_copies(file: Path, simulations: Sequence[Any]) -> None:
 
 
 def _simulations(file: Path, folder: Path, index: Any) -> list[Any]:
-    """Read the folder format. The index must name exactly the existing files, as officially."""
+    """Read the folder format. The index must name exactly the existing files, as in tau2-bench."""
     parts = {part.name.partition(".json")[0]: part for part in matching_files(folder, "*.json*")}
     if isinstance(index, list):
         named = {str(_mapping(entry).get("id")) for entry in index}

@@ -29,8 +29,8 @@ _STEP = timedelta(milliseconds=1)
 class Exported:
     """The information about a run in an official file. `started` is used for all times, which our records lack.
 
-    `retrieval_options` are those of a variant that selects how documents are retrieved; officially it is not in the
-    domain's name.
+    `retrieval_options` are those of a variant that selects how documents are retrieved; tau2-bench does not put it
+    in the domain's name.
     """
 
     domain: str
@@ -117,7 +117,7 @@ def _unclaimed(grade: Grade, doubt: str) -> dict[str, Any] | None:
     """Return the official reward of an episode that would not have ended normally; None if it would."""
     if not doubt:
         return None
-    info = {"evaluators": grade.evaluators, "note": f"officially not graded: {doubt}", "own_reward": grade.reward}
+    info = {"evaluators": grade.evaluators, "note": f"not graded by tau2-bench: {doubt}", "own_reward": grade.reward}
     return {"reward": 0.0, "reward_basis": None, "info": info}
 
 
