@@ -10,8 +10,6 @@ import atexit
 import ctypes
 import gc
 import importlib
-import importlib.metadata
-import importlib.util
 import json
 import os
 import pkgutil
@@ -35,8 +33,10 @@ SCRIPTS = (".server_script", ".end_with_parent")
 # Modules of other libraries that most commands import late; older versions lack some of them.
 LATER = (
     "concurrent.futures.thread",
+    "encodings.unicode_escape",
     "encodings.utf_8_sig",
     "rich._emoji_codes",
+    "rich._unicode_data.unicode17-0-0",
     "rich.progress",
     "typer._adapters",
     "typer._click.decorators",
@@ -257,22 +257,6 @@ def _import_all_of(package: str) -> None:
             importlib.import_module(module.name)
 
 
-def _prepare() -> None:
-    """Do what is the same in each command: build the command line, read the core's files, list what is installed.
-
-    Plugins are not imported: a folder may replace an installed pack.
-    """
-    from tau2_core.cli.app import OWN_COMMANDS
-    from tau2_core.runs.code_files import core_digest
-
-    for command in OWN_COMMANDS.values():
-        for option in command.params:
-            if hasattr(option, "get_runtime_param"):  # older versions of typer lack it
-                option.get_runtime_param()
-    core_digest()
-    importlib.metadata.entry_points()
-
-
 if __name__ == "__main__":
     _, number, program, *imports = sys.argv
     with socket.socket(fileno=int(number)) as asked:
@@ -287,7 +271,10 @@ if __name__ == "__main__":
         for name in (*LATER, *LATER_IN_SERVERS, *(LATER_WITH_LITELLM if "litellm" in imports else ())):
             with suppress(ImportError):  # older versions
                 importlib.import_module(name)
-        _prepare()
+        sys.path.insert(0, str(Path(__file__).parent))
+        prepare = importlib.import_module("fork_preparation").prepare
+        del sys.path[0]
+        prepare()
         gc.enable()
         gc.collect()  # the next full one, which would copy the shared memory, is then far away
         asked.send(b".")
