@@ -44,8 +44,11 @@ def test_only_an_episode_with_an_infrastructure_error_is_played_again(gym: Gym, 
     episodes = lines(folder / "episodes.jsonl")
     episodes[0] |= {"termination": "infrastructure_error", "error": "no connection"}
     episodes[1] |= {"termination": "agent_error", "error": "it fell"}
-    write(folder / "episodes.jsonl", episodes)
+    earlier = {**episodes[2], "termination": "agent_error", "error": "it fell"}
+    later = {**earlier, "termination": "infrastructure_error", "error": "no connection"}
+    write(folder / "episodes.jsonl", [*episodes[:2], earlier, later])
     resume(gym)
+    assert len(lines(folder / "episodes.jsonl")) == len(TASKS)
     ends = {line["task_id"]: line["termination"] for line in lines(folder / "episodes.jsonl")}
     first, second, third = (line["task_id"] for line in episodes)
     assert ends == {first: "user_stop", second: "agent_error", third: "user_stop"}
@@ -66,14 +69,19 @@ def test_a_grade_is_kept_if_the_same_set_gave_it_to_a_kept_episode(gym: Gym, fol
     assert [found[line["task_id"]]["note"] for line in marked] == ["", "", "as it was"]
 
 
-def test_of_two_lines_of_a_slot_the_last_is_kept_and_half_a_line_is_removed(gym: Gym, folder: Path) -> None:
+def test_of_two_lines_of_a_slot_the_last_is_kept_and_lines_of_other_slots_are_removed(gym: Gym, folder: Path) -> None:
     episodes = lines(folder / "episodes.jsonl")
     again = {**episodes[0], "termination": "agent_error", "error": "it fell"}
-    write(folder / "episodes.jsonl", [*episodes, again])
+    elsewhere = [{**episodes[1], **slot} for slot in ({"task_id": "retired"}, {"trial": 1}, {"trial": -1})]
+    write(folder / "episodes.jsonl", [*elsewhere, *episodes, again, *elsewhere])
     with (folder / "episodes.jsonl").open("a") as file:
         file.write(json.dumps(again)[:100])
+    grades = lines(folder / "grades.jsonl")
+    write(folder / "grades.jsonl", [*grades, grades[0]])
+    assert [run["finished"] for run in json.loads(gym("runs", "--json").stdout)] == [len(TASKS)]
     resume(gym)
     assert lines(folder / "episodes.jsonl") == [*episodes[1:], again]
+    assert lines(folder / "grades.jsonl") == [*grades[1:], grades[0]]
 
 
 @pytest.mark.parametrize("key", ["domain", "evaluators", "agent", "seed"])

@@ -66,6 +66,13 @@ def test_infrastructure_errors_of_one_kind_in_a_row_stop_a_run(play: Play) -> No
     assert "2 episodes in a row ended with the same infrastructure error (server: " in played.error
 
 
+def test_infrastructure_errors_of_different_kinds_do_not_stop_a_run(play: Play) -> None:
+    options = ("--task", "create_plain", "--trials", 4, "--concurrency", 1, "--attempts", 1)
+    kinds = [None, Refusal(500), Refusal(429), Refusal(500), Refusal(429)]
+    played = play(*options, "--max-infrastructure-errors", 2, models=ENDPOINT, agent=kinds)
+    assert played.summary["finished"] == 4
+
+
 def test_a_success_resets_the_count_of_infrastructure_errors(play: Play) -> None:
     options = ("--task", "create_plain", "--trials", 4, "--concurrency", 1, "--attempts", 1)
     played = play(*options, "--max-infrastructure-errors", 2, models=ENDPOINT, agent=_every_other_episode())
