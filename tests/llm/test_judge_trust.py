@@ -108,6 +108,24 @@ def test_a_run_shows_its_judges_calibration(
     assert all(f"{run}: the judge's calibration: accuracy 95.0%" in compared for run in "AB")
 
 
+def test_a_merged_run_keeps_judgements_and_calibration(
+    play: Callable[..., Result], command: Command, calibration: Path, tmp_path: Path
+) -> None:
+    file = fair(calibration)
+    judgements: list[str] = []
+    for number in ("1", "2"):
+        done = play("--judge-calibration", file, "--trials", 2, "--shard", f"{number}/2", "--name", number)
+        assert done.exit_code == 0, done.output
+        judgements += (tmp_path / number / "judgements.jsonl").read_text().splitlines()
+    merged = command("merge", tmp_path / "1", tmp_path / "2", "--into", tmp_path / "whole", judges=())
+    assert merged.exit_code == 0, merged.output
+    assert sorted((tmp_path / "whole/judgements.jsonl").read_text().splitlines()) == sorted(judgements)
+    assert json.loads((tmp_path / "whole/judge_calibration.json").read_text()) == json.loads(file.read_text())
+    summary = json.loads((tmp_path / "whole/summary.json").read_text())
+    assert summary["judge"]["calibration"]["false_pass"]["count"] == 5
+    assert summary["usage"]["judge"]["requests"] == len(judgements)
+
+
 def test_a_judge_that_passes_everything_corrects_nothing(
     play: Callable[..., Result], calibration: Path, tmp_path: Path
 ) -> None:
