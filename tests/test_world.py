@@ -90,6 +90,7 @@ def test_length_and_membership_are_those_of_a_plain_database(steps: Steps) -> No
         table: Any = View(pair.world, writing=writing).items
         assert (len(table), bool(table)) == (len(pair.plain.items), bool(pair.plain.items))
         assert {key for key in ("a", "b", "c", "d", "e", "") if key in table} == set(pair.plain.items)
+        assert repr(table) == repr(dict(table))
 
 
 @given(STEPS)
