@@ -271,10 +271,7 @@ if __name__ == "__main__":
         for name in (*LATER, *LATER_IN_SERVERS, *(LATER_WITH_LITELLM if "litellm" in imports else ())):
             with suppress(ImportError):  # older versions
                 importlib.import_module(name)
-        sys.path.insert(0, str(Path(__file__).parent))
-        prepare = importlib.import_module("fork_preparation").prepare
-        del sys.path[0]
-        prepare()
+        runpy.run_path(str(Path(__file__).with_name("fork_preparation.py")))["prepare"]()
         gc.enable()
         gc.collect()  # the next full one, which would copy the shared memory, is then far away
         asked.send(b".")

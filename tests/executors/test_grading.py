@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,19 +32,21 @@ def tau2_evaluators():
 
 # A set whose first evaluation waits until 220 others have been made. Only the other worker can make them.
 WAITING = """
-import time
+import os
 from pathlib import Path
 from tau2_core import Check, EvaluatorSpec, Status, Verdict, hookimpl
 
 def waiting(evidence):
+    made = os.open("made", os.O_RDWR)
     try:
         Path("first").touch(exist_ok=False)
     except FileExistsError:
-        with Path("others").open("a") as others:
-            others.write(".")
+        os.write(made, b".")
     else:
-        while not Path("others").exists() or Path("others").stat().st_size < 220:
-            time.sleep(0.01)
+        missing = 220
+        while missing:
+            missing -= len(os.read(made, missing))
+    os.close(made)
     return Verdict(criterion="WAITING", status=Status.GRADED, reward=1.0, checks=[Check(what="it ends", met=True)])
 
 @hookimpl
@@ -114,6 +117,7 @@ def test_result_files_are_graded_alike_by_workers(gym: Gym, played: Path, tmp_pa
 def test_a_slow_part_does_not_hold_up_the_other_worker(gym: Gym, plugin: Plugin, played: Path, tmp_path: Path) -> None:
     assert gym("export", played, "0.json").returncode == 0
     copies = [shutil.copy(tmp_path / "0.json", tmp_path / f"{number}.json") for number in range(1, 6)]
+    os.mkfifo(tmp_path / "made")
     paths = [plugin("waiting", WAITING)]
     done = gym("grade", "0.json", *copies, "--evaluators", "waiting", "--workers", 2, "--json", paths=paths)
     assert done.returncode == 0, done.stderr

@@ -176,7 +176,11 @@ def _is_of_the_core(spec: AgentSpec | UserSpec) -> bool:
 
 
 class StepRewards:
-    """Computes the rewards of one episode's steps as they are made, as `EpisodeFactory.learning_rewards` does later."""
+    """Computes the rewards of one episode's steps as they are made.
+
+    They are those of `EpisodeFactory.learning_rewards`, unless the episode turns out to be unscored: its earlier steps
+    have been rewarded by then.
+    """
 
     def __init__(self, episode: Episode, weights: RewardWeights, side: Role, progress: GoldProgress | None) -> None:
         assert isinstance(episode.backend, LocalBackend)
